@@ -1,0 +1,78 @@
+"""What happened to each request, newest last, bounded. It holds no body and no credential."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+ENTRIES_MAX = 10_000  # about 5 MiB; the counters go on when the oldest entries leave
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request. Filled in as it goes: the answer's part is set when the answer is known."""
+
+    number: int
+    at: float
+    """Unix time in seconds."""
+    operation: str
+    endpoint: str
+    source: str = ""
+    """`recorded`, `live`, `miss`, `refused`, `fault`."""
+    status: int = 0
+    code: str = ""
+    """The error type, when it is an error."""
+    upstream: str = ""
+    """Which upstream answered, when one did."""
+    cassette: str = ""
+    take: int = -1
+    variant: str = ""
+    session: str = ""
+    kept: bool = False
+    detail: str = ""
+    """The whole explanation of a miss or a refusal; longer than what the wire carries."""
+    body_sha256: str = ""
+    parts_sent: int = 0
+    parts_total: int = -1
+    """Parts of a recorded stream, or -1: what a client left unread is their difference."""
+    warnings: tuple[str, ...] = ()
+    seconds_saved: float = 0.0
+    """What the recorded waits would have cost."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """The entries of one deck, and counters that never forget."""
+
+    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=ENTRIES_MAX))
+    counts: Counter[str] = field(default_factory=Counter)
+    """By source."""
+    shares: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls by (endpoint, variant that served)."""
+    total: int = 0
+
+    def open(self, *, at: float, operation: str, endpoint: str) -> Entry:
+        """A new entry, numbered from 1."""
+        self.total += 1
+        entry = Entry(self.total, at, operation, endpoint)
+        self.entries.append(entry)
+        return entry
+
+    def settle(self, entry: Entry, *, source: str) -> None:
+        """Counts the entry under where its answer comes from; called once per entry."""
+        entry.source = source
+        self.counts[source] += 1
+        if entry.variant:
+            self.shares[entry.endpoint, entry.variant] += 1
+
+    def misses(self) -> Iterator[Entry]:
+        """The requests that nothing answered, oldest first."""
+        return (entry for entry in self.entries if entry.source == "miss")
+
+    def clear(self) -> None:
+        """Forgets everything, the counters too."""
+        self.entries.clear()
+        self.counts.clear()
+        self.shares.clear()
+        self.total = 0
