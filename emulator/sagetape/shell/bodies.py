@@ -1,0 +1,103 @@
+"""Reads request bodies: hashed as they arrive, bounded in size, in time and in total memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+
+from aiohttp import StreamReader
+
+from ..core import refusals
+from ..core.errors import CallerError, compact_json
+
+IDLE_S = 60.0  # between two pieces of a body; nginx's client_body_timeout
+RATE_MIN_BYTES_S = 128  # on average, after the first idle limit: a drip of one byte per second ends
+BUDGET_BYTES = 512 * 1024 * 1024  # of bodies in memory at once, over all connections
+LARGE_BYTES = 256 * 1024  # below this a body does not count against the budget
+
+
+class Budget:
+    """A first-come, first-served budget of bytes. A request larger than the whole budget is let in alone."""
+
+    def __init__(self, total_bytes: int = BUDGET_BYTES) -> None:
+        self._total = total_bytes
+        self._used = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def acquire(self, size_bytes: int) -> None:
+        """Waits until the bytes fit beside what is in memory."""
+        if not self._waiting and self._fits(size_bytes):
+            self._used += size_bytes
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size_bytes, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release(size_bytes)
+            raise
+
+    def release(self, size_bytes: int) -> None:
+        """Gives the bytes back and lets the next ones in."""
+        self._used -= size_bytes
+        while self._waiting:
+            size, turn = self._waiting[0]
+            if turn.cancelled():
+                self._waiting.popleft()
+            elif self._fits(size):
+                self._waiting.popleft()
+                self._used += size
+                turn.set_result(None)
+            else:
+                return
+
+    def _fits(self, size_bytes: int) -> bool:
+        return self._used == 0 or self._used + size_bytes <= self._total
+
+
+def body_timeout() -> CallerError:
+    """408 for a body that does not arrive. The code is the one SDKs know and retry in standard mode."""
+    text = f"The request body did not arrive: no data for {IDLE_S:.0f} seconds. Send the body without pauses."
+    return CallerError(408, "RequestTimeoutException", compact_json({"message": text}))
+
+
+async def read_body(content: StreamReader, *, limit_bytes: int) -> tuple[bytes, bytes]:
+    """The whole body and its SHA-256 (32 bytes).
+
+    Hashed piece by piece on the loop: the same processor time as at once, and a small call beside large uploads does
+    not wait for them. Raises CallerError: 413 over the limit, 408 when it stalls; ConnectionError when the client
+    leaves.
+    """
+    if content.is_eof():  # a small body came with its head
+        body = content.read_nowait(-1)
+        if len(body) > limit_bytes:
+            raise refusals.body_too_large(limit_bytes)
+        return body, hashlib.sha256(body).digest()
+    digest = hashlib.sha256()
+    pieces: list[bytes] = []
+    size = 0
+    started = time.monotonic()
+    while True:
+        piece = await _next_piece(content)
+        if not piece:
+            break
+        size += len(piece)
+        if size > limit_bytes:
+            raise refusals.body_too_large(limit_bytes)
+        digest.update(piece)
+        pieces.append(piece)
+        elapsed = time.monotonic() - started
+        if elapsed > IDLE_S and size < elapsed * RATE_MIN_BYTES_S:
+            raise body_timeout()
+    return b"".join(pieces), digest.digest()
+
+
+async def _next_piece(content: StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(IDLE_S):
+            return await content.readany()
+    except TimeoutError:
+        raise body_timeout() from None
