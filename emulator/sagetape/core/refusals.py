@@ -98,7 +98,7 @@ def component_name_required() -> CallerError:
 
 
 def component_no_capacity() -> CallerError:
-    """The inference component has zero copies. Text: AWS's scale-to-zero notebooks (sagemaker-genai-hosting-examples)."""
+    """The inference component has zero copies. Text: aws-samples/sagemaker-genai-hosting-examples, scale to zero."""
     return validation(
         "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress (if "
         "configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
@@ -146,6 +146,11 @@ def session_expired(session_id: str, *, expired_at: str) -> CallerError:
     """A SessionId past its Expires. `expired_at` is that time as text."""
     text = f"Session {session_id} expired at {expired_at}. Start one with SessionId NEW_SESSION."
     return validation(text, reason=OWN_TEXT)
+
+
+def session_elsewhere(session_id: str, *, target: str) -> CallerError:
+    """A SessionId together with a variant, component or container other than the one that holds the session."""
+    return validation(f"Session {session_id} is held by {target}. Leave the other target out.", reason=OWN_TEXT)
 
 
 def session_not_opened_by_stream() -> CallerError:
