@@ -1,0 +1,66 @@
+"""Which cassette files the settings mean: globs, the one that is recorded to, and the one that is not there.
+
+Looks at names only; what is inside a cassette is the store's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ..core.errors import CassetteMissing
+from ..core.modes import MODES
+from .config_file import shown
+from .settings import ServerSettings
+
+SUFFIX: Final = ".tape"
+KEEPING: Final = frozenset({"once", *(mode.name for mode in MODES.values() if mode.keeps)})
+
+
+def expand(paths: Iterable[Path], base: Path, *, globs: bool) -> tuple[Path, ...]:
+    """Absolute paths in the order given, each once; with `globs`, a pattern stands for what it finds, by name."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        whole = base / path
+        if globs and glob.has_magic(str(path)):
+            found.update(dict.fromkeys(Path(name) for name in sorted(glob.glob(str(whole), recursive=True))))
+        else:
+            found[whole] = None
+    return tuple(found)
+
+
+def recorded_apart(settings: ServerSettings) -> ServerSettings:
+    """The settings with the one cassette as `record_to` when the mode keeps answers; it is then not in `cassettes`."""
+    target = settings.record_to
+    if target is None and settings.mode in KEEPING and len(settings.cassettes) == 1:
+        target = settings.cassettes[0]
+    others = tuple(path for path in settings.cassettes if path != target)
+    return dataclasses.replace(settings, record_to=target, cassettes=others)
+
+
+def check_present(settings: ServerSettings) -> None:
+    """Raises CassetteMissing for the cassettes that should be read and are not there; one to record to may be new."""
+    missing = [path for path in settings.cassettes if not path.is_file()]
+    if missing:
+        raise CassetteMissing("\n".join(map(missing_text, missing)), path=str(missing[0]))
+
+
+def missing_text(path: Path) -> str:
+    """What is missing, the nearest cassette there is, and how to get one."""
+    name = shown(path)
+    return f"{name}: no such cassette. {nearest_text(path)} Record it with: sagetape record {name} --upstream aws"
+
+
+def nearest_text(path: Path) -> str:
+    """A sentence on what there is instead."""
+    if path.is_dir():
+        return f"It is a folder; name its files: {shown(path)}/*{SUFFIX}."
+    if not path.parent.is_dir():
+        return f"There is no folder {shown(path.parent)} either."
+    names = sorted(item.name for item in path.parent.iterdir() if item.suffix == SUFFIX)
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.3) or names[:1]
+    return f"The nearest is {shown(path.parent / near[0])}." if near else "There is no cassette in that folder."

@@ -1,0 +1,272 @@
+"""The kinds of values that a setting can have: each reads a flag's or variable's text, and judges a TOML value.
+
+A kind raises ValueError with the rest of a sentence ("must be ..., not ..."); whoever asks adds the place. No kind
+opens a file or looks at the environment.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Kind(Protocol):
+    """How one setting's value is read."""
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in a help text."""
+
+    def from_text(self, text: str) -> Any:
+        """The value that a flag or a variable spells. Raises ValueError."""
+
+    def from_toml(self, value: object) -> Any:
+        """The value that the configuration file holds, judged. Raises ValueError."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` when a known name is near, else an empty string."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string that matches a pattern as a whole."""
+
+    metavar: str = "TEXT"
+    pattern: str = r"(?s).+"
+    described: str = "a text that is not empty"
+
+    def from_text(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(f"must be {self.described}, not {text!r}")
+        return text
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"must be {self.described} in quotes, not {value!r}")
+        return self.from_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number within limits, whole or not."""
+
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    whole: bool = False
+
+    @property
+    def metavar(self) -> str:
+        return "N" if self.whole else "NUMBER"
+
+    @property
+    def described(self) -> str:
+        noun = "a whole number" if self.whole else "a number"
+        if self.minimum == -math.inf:
+            return noun
+        if self.maximum == math.inf:
+            return f"{noun} of at least {self.minimum:g}"
+        return f"{noun} from {self.minimum:g} to {self.maximum:g}"
+
+    def from_text(self, text: str) -> int | float:
+        try:
+            return self.judged(int(text) if self.whole else float(text))
+        except ValueError:
+            raise ValueError(f"must be {self.described}, not {text!r}") from None
+
+    def from_toml(self, value: object) -> int | float:
+        wanted = int if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise ValueError(f"must be {self.described}, not {value!r}")
+        return self.judged(value if self.whole else float(value))
+
+    def judged(self, number: int | float) -> int | float:
+        """The number itself, when it is finite and within the limits."""
+        if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
+            raise ValueError(f"must be {self.described}, not {number!r}")
+        return number
+
+
+SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """On or off."""
+
+    metavar: str = ""
+
+    def from_text(self, text: str) -> bool:
+        value = SWITCH_WORDS.get(text.strip().lower())
+        if value is None:
+            raise ValueError(f"must be one of {', '.join(SWITCH_WORDS)}, not {text!r}")
+        return value
+
+    def from_toml(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"must be true or false, not {value!r}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few names."""
+
+    names: tuple[str, ...]
+
+    @property
+    def metavar(self) -> str:
+        return "[" + "|".join(self.names) + "]"
+
+    def from_text(self, text: str) -> str:
+        if text not in self.names:
+            raise ValueError(f"must be one of {', '.join(self.names)}, not {text!r}{suggestion(text, self.names)}")
+        return text
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"must be one of {', '.join(self.names)} in quotes, not {value!r}")
+        return self.from_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePath:
+    """A path, as it is written: who resolves the layers knows relative to what."""
+
+    metavar: str = "PATH"
+
+    def from_text(self, text: str) -> Path:
+        if not text or "\0" in text:
+            raise ValueError(f"must be a path, not {text!r}")
+        return Path(text)
+
+    def from_toml(self, value: object) -> Path:
+        if not isinstance(value, str):
+            raise ValueError(f"must be a path in quotes, not {value!r}")
+        return self.from_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`real`, `virtual`, or the ISO time (with a zone) at which a virtual clock starts."""
+
+    metavar: str = "real|virtual|TIME"
+
+    def from_text(self, text: str) -> str:
+        if text in ("real", "virtual"):
+            return text
+        try:
+            instant = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(
+                f"must be real, virtual or an ISO time such as 2026-01-15T12:00:00Z, not {text!r}"
+                f"{suggestion(text, ('real', 'virtual'))}"
+            ) from None
+        if instant.tzinfo is None:
+            raise ValueError(f"must name its zone, as in {text}Z; {text!r} would be another instant on every machine")
+        return text
+
+    def from_toml(self, value: object) -> str:
+        if isinstance(value, datetime.datetime):  # TOML has times of its own, without quotes
+            return self.from_text(value.isoformat())
+        if not isinstance(value, str):
+            raise ValueError(f"must be real, virtual or an ISO time, not {value!r}")
+        return self.from_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A tuple of values of one kind. A flag is repeated; a variable holds them with a separator between."""
+
+    kind: Kind
+    separator: str = ","
+
+    @property
+    def metavar(self) -> str:
+        return self.kind.metavar
+
+    def from_text(self, text: str) -> tuple[Any, ...]:
+        return tuple(self.kind.from_text(part.strip()) for part in text.split(self.separator) if part.strip())
+
+    def from_toml(self, value: object) -> tuple[Any, ...]:
+        return tuple(self.kind.from_toml(part) for part in (value if isinstance(value, list) else [value]))
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One upstream as it is written in every place that takes one."""
+
+    metavar: str = "UPSTREAM"
+
+    def from_text(self, text: str) -> str:
+        for prefix, judge in UPSTREAM_FORMS.items():
+            if text == prefix or text.startswith(f"{prefix}:"):
+                if judge(text):
+                    return text
+                break
+        raise ValueError(
+            f"must be aws, aws:<profile>, aws+http(s)://host:port, http(s)://host:port or "
+            f"function:<module>:<name>, not {text!r}{upstream_suggestion(text)}"
+        )
+
+    def from_toml(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"must be an upstream in quotes, not {value!r}")
+        return self.from_text(value)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is `scheme://host[:port][/path]`, without user, query or fragment."""
+    return (
+        re.fullmatch(r"[a-z+]+://([\w.~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w.~%/-]*)?", text, re.ASCII) is not None
+    )
+
+
+def is_function(text: str) -> bool:
+    """Whether a text is `function:<dotted module>:<dotted name>`."""
+    return re.fullmatch(r"function:\w+(\.\w+)*:\w+(\.\w+)*", text) is not None
+
+
+UPSTREAM_FORMS: dict[str, Callable[[str], bool]] = {
+    "aws": lambda text: re.fullmatch(r"aws(:[^\s,]+)?", text) is not None,
+    "aws+http": is_address,
+    "aws+https": is_address,
+    "http": is_address,
+    "https": is_address,
+    "function": is_function,
+}
+
+
+def upstream_suggestion(text: str) -> str:
+    """The nearest form of an upstream that would have worked."""
+    if re.fullmatch(r"[\w.-]+:[0-9]+(/.*)?", text):
+        return f"; did you mean 'http://{text}'?"
+    if re.fullmatch(r"\w+(\.\w+)*:\w+", text) and not text.startswith(tuple(UPSTREAM_FORMS)):
+        return f"; did you mean 'function:{text}'?"
+    scheme, mark, rest = text.partition(":")
+    near = difflib.get_close_matches(scheme, UPSTREAM_FORMS, n=1, cutoff=0.6)
+    return f"; did you mean {near[0] + mark + rest!r}?" if near and near[0] != scheme else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A TOML table or list of tables, passed on as it is: the room that owns it judges what is inside."""
+
+    kind: type
+    metavar: str = "TABLE"
+
+    def from_text(self, text: str) -> Any:
+        raise ValueError(f"is a table of the configuration file and cannot be written as {text!r}")
+
+    def from_toml(self, value: object) -> Any:
+        if not isinstance(value, self.kind):
+            raise ValueError(f"must be {'a list of tables' if self.kind is list else 'a table'}, not {value!r}")
+        return value

@@ -1,0 +1,83 @@
+"""The tables of the configuration file, each read by the room that owns what is inside.
+
+A reader takes the raw table, the file (for the line of a key) and the list of problems, and returns the value. It
+raises nothing: what is wrong is a sentence more in the list.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ..core.signing import Key
+from .config_file import ConfigFile
+from .setting_kinds import suggestion
+
+Reader: TypeAlias = Callable[[Any, ConfigFile, list[str]], Any]
+
+CREDENTIAL_KEYS = ("access_key_id", "secret_access_key", "secret_file", "session_token", "expires")
+
+
+def read_credentials(tables: list[Any], file: ConfigFile, problems: list[str]) -> tuple[Key, ...]:
+    """The `[[credentials]]` tables as keys."""
+    keys: list[Key] = []
+    for number, table in enumerate(tables):
+        found = credential_problems(table, file, number=number)
+        problems += found
+        if not found and (key := read_key(table, file, number=number, problems=problems)):
+            keys.append(key)
+    return tuple(keys)
+
+
+def credential_problems(table: Any, file: ConfigFile, *, number: int) -> list[str]:
+    """What is wrong with the shape of one table. No sentence repeats a value: it may be a secret."""
+    here = file.place("credentials", number)
+    if not isinstance(table, dict):
+        return [f"{here}: credentials must be tables. Write each under [[credentials]]."]
+    found = [
+        f"{file.place('credentials', number, key)}: unknown key {key!r} of credentials"
+        f"{suggestion(key, CREDENTIAL_KEYS)}. Correct the name or remove it."
+        for key in table
+        if key not in CREDENTIAL_KEYS
+    ]
+    for key in CREDENTIAL_KEYS[:4]:
+        if key in table and not (isinstance(table[key], str) and table[key]):
+            found.append(f"{file.place('credentials', number, key)}: {key} must be a text in quotes. Correct it.")
+    if "access_key_id" not in table:
+        found.append(f"{here}: credentials without access_key_id. Add it.")
+    if ("secret_access_key" in table) == ("secret_file" in table):
+        found.append(f"{here}: credentials need either secret_access_key or secret_file. Give exactly one of them.")
+    return found
+
+
+def read_key(table: dict[str, Any], file: ConfigFile, *, number: int, problems: list[str]) -> Key | None:
+    """One table as a key, its secret read from the file it names."""
+    try:
+        expires = expiry(table.get("expires"))
+        secret = table.get("secret_access_key") or (file.folder / table["secret_file"]).read_text("utf-8").strip()
+        return Key(table["access_key_id"], secret, table.get("session_token"), expires)
+    except (OSError, ValueError) as error:
+        problems.append(
+            f"{file.place('credentials', number)}: {error}. secret_file holds the secret and nothing else; "
+            "expires is a time with its zone, such as 2026-01-15T12:30:00Z."
+        )
+        return None
+
+
+def expiry(value: object) -> float | None:
+    """Unix seconds of an `expires`. Raises ValueError when it is no time with a zone."""
+    if value is None:
+        return None
+    instant = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(instant, datetime.datetime) or instant.tzinfo is None:
+        raise ValueError(f"expires must be a time with its zone, not {value}")
+    return instant.timestamp()
+
+
+def read_faults(tables: list[Any], _file: ConfigFile, _problems: list[str]) -> tuple[Any, ...]:
+    """The `[[faults]]` tables, in order."""
+    return tuple(tables)
+
+
+TABLE_READERS: dict[str, Reader] = {"credentials": read_credentials, "faults": read_faults}
