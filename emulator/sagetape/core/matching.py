@@ -17,10 +17,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from . import bodies
-from .bodies.paths import Path, parse_path
+from . import meaning
 from .errors import ConfigError
 from .keys import key_of, written
+from .paths import Path, parse_path
 from .presets import PRESETS
 from .wire import Call
 
@@ -53,7 +53,7 @@ class MatchRules:
 
     members: tuple[str, ...] = DEFAULT_MEMBERS
     ignore_paths: tuple[str, ...] = ()
-    """Places in JSON bodies that do not count, in the subset of JMESPath that `bodies/paths.py` describes."""
+    """Places in JSON bodies that do not count, in the subset of JMESPath that `core/paths.py` describes."""
     round_digits: int | None = None
     """Numbers in JSON, JSON Lines, CSV and npy bodies are rounded to this many digits after the point."""
     presets: tuple[str, ...] = ()
@@ -96,11 +96,11 @@ class MatchRules:
         values: dict[str, Any] = {n: tuple(v) if isinstance(v, (list, tuple)) else v for n, v in choices.items()}
         return cls(**values)
 
-    def reading(self) -> bodies.Reading:
+    def reading(self) -> meaning.Reading:
         """How bodies of requests are read under these rules."""
         presets = [path for name in self.presets for path in PRESETS[name].request]
         ignored: list[Path] = [parse_path(path) for path in dict.fromkeys((*self.ignore_paths, *presets))]
-        return bodies.Reading(round_digits=self.round_digits, ignored=tuple(ignored), pixels=self.images == "pixels")
+        return meaning.Reading(round_digits=self.round_digits, ignored=tuple(ignored), pixels=self.images == "pixels")
 
 
 def _problems(rules: MatchRules) -> Iterable[str]:
@@ -162,7 +162,7 @@ class Matcher:
         self._members = tuple(name for name in (*DEFAULT_MEMBERS, *OPTIONAL_MEMBERS) if name in rules.members)
         self._custom = tuple(zip(rules.custom, custom, strict=True))
         self._memo = BodyMemo(self.reading)
-        bodies.require(self.reading)
+        meaning.require(self.reading)
 
     def key(self, call: Call) -> bytes:
         """The 16 bytes that are equal exactly when all projections are."""
@@ -197,7 +197,7 @@ class Matcher:
     def _body(self, call: Call) -> tuple[str, str]:
         if self.rules.body == "meaning":
             return self._memo.project(call.members.get("ContentType"), call.body, call.body_sha256)
-        return ("ignored", "") if self.rules.body == "ignore" else (bodies.BYTES, call.body_sha256.hex())
+        return ("ignored", "") if self.rules.body == "ignore" else (meaning.BYTES, call.body_sha256.hex())
 
     @staticmethod
     def _custom_value(call: Call, name: str, function: Custom) -> Hashable:
@@ -215,7 +215,7 @@ class Matcher:
 def _member(name: str, value: str) -> str:
     """A multipart boundary is chosen anew for each request, so it is no part of the content type's meaning."""
     if name == "ContentType" and value[:10].lower() == "multipart/":
-        return bodies.without_boundary(value)
+        return meaning.without_boundary(value)
     return value
 
 
@@ -231,7 +231,7 @@ class BodyMemo:
 
     GENERATION = 2048  # entries of about 300 bytes: at most 1.2 MB in both generations
 
-    def __init__(self, reading: bodies.Reading) -> None:
+    def __init__(self, reading: meaning.Reading) -> None:
         self._reading = reading
         self._new: dict[tuple[str | None, bytes], tuple[str, str]] = {}
         self._old: dict[tuple[str | None, bytes], tuple[str, str]] = {}
@@ -241,7 +241,7 @@ class BodyMemo:
         place = (content_type, body_sha256)
         known = self._new.get(place) or self._old.get(place)
         if known is None:
-            kind, digest = bodies.project(content_type, body, body_sha256=body_sha256, reading=self._reading)
+            kind, digest = meaning.project(content_type, body, body_sha256=body_sha256, reading=self._reading)
             known = (kind, digest.hex())
             if len(self._new) >= self.GENERATION:
                 self._old, self._new = self._new, {}

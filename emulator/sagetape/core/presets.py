@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Paths (the subset of JMESPath in `bodies/paths.py`) to ignore in requests and in answers."""
+    """Paths (the subset of JMESPath in `core/paths.py`) to ignore in requests and in answers."""
 
     request: tuple[str, ...]
     answer: tuple[str, ...]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
+from ..paths import Path
 from . import tree
-from .paths import Path
 from .tree import Tree, Unreadable
 
 _FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n|\n|\r|\Z)')

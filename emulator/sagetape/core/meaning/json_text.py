@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 
+from ..paths import Path
 from . import tree
-from .paths import Path, without
+from .places import without
 from .tree import Tree, Unreadable
 
 DEPTH_MAX = 100

@@ -6,8 +6,8 @@ line that is not JSON makes the whole body unreadable.
 
 from __future__ import annotations
 
+from ..paths import Path
 from . import json_text
-from .paths import Path
 from .tree import Tree
 
 

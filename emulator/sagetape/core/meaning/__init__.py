@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..paths import Path
 from . import csv_rows, json_lines, json_text
-from .paths import Path
 from .tree import Tree, Unreadable, digest
 
 BYTES = "bytes"
