@@ -4,10 +4,10 @@
     a[0]         element 0                         a[*].b        member b of every element
     *.b          member b of every member
 
-It is a subset of JMESPath (https://jmespath.org/specification.html: identifiers, quoted identifiers, index and wildcard
-expressions) without functions, filters, slices and negative indexes: a path names places, it computes nothing. A leading
-`$.` is taken for the root, as in JSONPath. `find_spans` locates the places in the text itself, so that a value can be
-replaced without writing the rest of the document again.
+It is a subset of JMESPath (https://jmespath.org/specification.html: identifiers, quoted identifiers, index and
+wildcard expressions) without functions, filters, slices and negative indexes: a path names places, it computes
+nothing. A leading `$.` is taken for the root, as in JSONPath. `find_spans` locates the places in the text itself, so
+that a value can be replaced without writing the rest of the document again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring
 from typing import Final, TypeAlias
 
 from .errors import ConfigError
@@ -138,7 +137,7 @@ def _members(text: str, start: int) -> Iterator[tuple[str, int]]:
     """Name and place of the value, for every member of the object that starts here, duplicates too."""
     position = _skip(text, start + 1)
     while text[position] == '"':
-        name, position = scanstring(text, position + 1, True)
+        name, position = _DECODER.raw_decode(text, position)
         value = _skip(text, _skip(text, position) + 1)
         yield name, value
         position = _next_item(text, value)
