@@ -7,6 +7,8 @@
     |  |- CassetteMissing   it is not there
     |  |- CassetteDamaged   its bytes are not what was written
     |  |- CassetteForeign   it is not a cassette, or from a newer version
+    |  |- CassetteLocked    another process records into it
+    |  |- CassetteUnwritten what should be kept could not be written
     |- UpstreamError   the real endpoint failed in a way that is not an HTTP answer
     |- ConfigError     found at start, all problems listed at once
 
@@ -35,11 +37,19 @@ class SagetapeError(Exception):
 class CallerError(SagetapeError):
     """An answer that AWS gives instead of a model's: status, error type and body as AWS sends them.
 
-    `reason` goes to the log and to `X-Sagetape-Reason`; it is ours and never AWS's.
+    `reason` goes to the log and to `X-Sagetape-Reason`; it is ours and never AWS's. `type_suffix` follows the code in
+    the error-type header only (`CORAL_SUFFIX` on errors of authentication); `code` stays the bare name.
     """
 
     def __init__(
-        self, status: int, code: str, body: bytes, *, content_type: str | None = "application/json", reason: str = ""
+        self,
+        status: int,
+        code: str,
+        body: bytes,
+        *,
+        content_type: str | None = "application/json",
+        reason: str = "",
+        type_suffix: str = "",
     ) -> None:
         super().__init__(code, body.decode("utf-8", "replace"))
         self.status = status
@@ -47,6 +57,7 @@ class CallerError(SagetapeError):
         self.body = body
         self.content_type = content_type
         self.reason = reason
+        self.type_suffix = type_suffix
 
     def script(self) -> Script:
         """The answer as steps."""
@@ -54,7 +65,7 @@ class CallerError(SagetapeError):
         if self.content_type is not None:
             headers.append(("Content-Type", self.content_type))
         if self.code:
-            headers.append(("x-amzn-ErrorType", self.code))
+            headers.append(("x-amzn-ErrorType", self.code + self.type_suffix))
         if self.reason:
             headers.append(("X-Sagetape-Reason", header_safe(self.reason)))
         return whole(self.status, tuple(headers), self.body)
@@ -97,6 +108,18 @@ class CassetteDamaged(CassetteError):
 
 class CassetteForeign(CassetteError):
     """Not a cassette at all, or one of a version that this code does not know."""
+
+
+class CassetteLocked(CassetteError):
+    """Another process records into it. `pid` is 0 when it is not known."""
+
+    def __init__(self, message: str, *, path: str = "", pid: int = 0) -> None:
+        super().__init__(message, path=path)
+        self.pid = pid
+
+
+class CassetteUnwritten(CassetteError):
+    """What should be kept could not be written; the file is as it was before."""
 
 
 class SecretFound(SagetapeError):

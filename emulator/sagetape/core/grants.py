@@ -1,0 +1,109 @@
+"""What is known about callers that signed before: derived keys, split header lists, ready-made formats.
+
+Decides nothing about a request. A grant is kept under the exact text of the Authorization header up to the signature,
+and the session token beside it, so that a second request of the same caller needs no parsing and no key derivation.
+A verdict is never kept: the signature of every request is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import itemgetter
+
+from .canonical import canonical_value
+from .signing import Key, derive_key
+
+GRANTS_MAX = 1024
+COVERED = frozenset((b"x-amz-date", b"x-amz-content-sha256"))  # part of what is signed, listed or not
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who called, once the signature was accepted."""
+
+    access_key_id: str
+    region: str
+    is_temporary: bool
+    warnings: tuple[str, ...] = ()
+    """What strict AWS services would not like, or what `lenient` let pass; one sentence each."""
+
+
+class Grant:
+    """One caller with one list of signed headers on one day."""
+
+    __slots__ = (
+        *(
+            "access_key_id",
+            "amz_count",
+            "date",
+            "expires",
+            "identity",
+            "known",
+            "layout",
+            "line_count",
+            "names",
+            "scope",
+        ),
+        *("states", "values"),
+    )
+
+    def __init__(self, usable: tuple[Key, ...], *, known: tuple[Key, ...], scope: bytes, signed_headers: bytes) -> None:
+        """`usable`: the keys whose token the caller sent. Raises nothing for any bytes."""
+        self.date, region, service = scope.split(b"/")[:3]
+        self.states = tuple(
+            derive_key(key.secret_access_key, self.date, region=region, service=service) for key in usable
+        )
+        key = usable[0]
+        self.known = known
+        """Every key of this id when the grant was made, to see when the keys change."""
+        self.access_key_id = key.access_key_id
+        self.expires = min((key.expires for key in usable if key.expires is not None), default=None)
+        self.scope = scope
+        self.names = tuple(signed_headers.split(b";"))
+        self.amz_count = signed_headers.count(b"x-amz")
+        self.line_count = len(self.names) + 5
+        lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in self.names])
+        self.layout = b"%b\n%b\n%b\n" + lines + b"\n" + signed_headers.replace(b"%", b"%%") + b"\n"
+        self.values = _getter(self.names)
+        is_temporary = key.session_token is not None
+        self.identity = Identity(key.access_key_id, region.decode("utf-8", "replace"), is_temporary)
+
+    def head(self, method: str, path: bytes, *, query: bytes, fields: dict[bytes, bytes]) -> bytes:
+        """The canonical request up to the payload line. Raises KeyError for a signed header that was not sent."""
+        values = self.values(fields)
+        head = self.layout % (method.encode(), path, query, *values)
+        # White space is rare in header values: one look at the whole is cheaper than a look at each.
+        if b"  " in head or b": " in head or b" \n" in head or b"\t" in head or head.count(b"\n") != self.line_count:
+            head = self.layout % (method.encode(), path, query, *map(canonical_value, values))
+        return head
+
+    def unsigned(self, fields: dict[bytes, bytes]) -> tuple[str, ...]:
+        """Headers that belong to the call and that the signature leaves out. None of the signed ones may be absent."""
+        if b"\n".join(fields).count(b"x-amz") == self.amz_count:
+            return ()
+        left_out = fields.keys() - set(self.names) - COVERED
+        return tuple(sorted(n.decode("latin-1") for n in left_out if n.startswith((b"x-amz-", b"x-amzn-sagemaker-"))))
+
+
+def _getter(names: tuple[bytes, ...]) -> Callable[[dict[bytes, bytes]], tuple[bytes, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda fields: (fields[names[0]],)
+
+
+class Grants:
+    """At most 1,024 grants; the oldest goes first."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, bytes | None], Grant] = {}
+
+    def find(self, prefix: bytes, token: bytes | None) -> Grant | None:
+        return self._known.get((prefix, token))
+
+    def keep(self, prefix: bytes, token: bytes | None, grant: Grant) -> None:
+        if len(self._known) >= GRANTS_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[prefix, token] = grant

@@ -1,0 +1,87 @@
+"""The second half of a verification: what waits for the body.
+
+Decides whether the signature fits the hash of the body that arrived. Refuses to remember: a `Pending` is one request,
+used once. Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import replace
+
+from . import auth_refusals as refusals
+from .errors import CallerError
+from .grants import Grant, Identity
+from .mismatch import Evidence, explain
+from .signing import string_to_sign
+
+
+class Pending:
+    """A request whose head was accepted; its body is still to come. Use once."""
+
+    __slots__ = ("_claimed", "_evidence", "_grant", "_head", "_head_hash", "_identity", "_is_long", "_is_strict")
+
+    def __init__(
+        self, identity: Identity, *, grant: Grant, head: bytes, evidence: Evidence, is_strict: bool, is_long: bool
+    ) -> None:
+        self._identity = identity
+        self._grant = grant
+        self._head = head
+        self._head_hash = hashlib.sha256(head)
+        self._evidence = evidence
+        self._is_strict = is_strict
+        self._is_long = is_long
+        self._claimed: bytes | None = None
+
+    def claim(self, body_sha256_hex: bytes) -> None:
+        """Verify the signature at once with the hash that the caller stated; only the hash is left for `finish`."""
+        if not self._has_signed(body_sha256_hex):
+            raise self._refusal(body_sha256_hex)
+        self._claimed = body_sha256_hex
+
+    def finish(self, body_sha256_hex: bytes) -> Identity:
+        """Verify with the hash of the real body, 64 lower-case hexadecimal digits. Raises CallerError on a mismatch."""
+        if self._claimed is None:
+            if self._has_signed(body_sha256_hex):
+                return self._identity
+        elif hmac.compare_digest(self._claimed, body_sha256_hex):
+            return self._identity
+        refusal = self._refusal(body_sha256_hex)
+        if self._is_strict:
+            raise refusal
+        return replace(self._identity, warnings=(*self._identity.warnings, refusal.reason))
+
+    def _has_signed(self, body_sha256_hex: bytes) -> bool:
+        text = self._text_to_sign(body_sha256_hex)
+        for state in self._grant.states:
+            if hmac.compare_digest(state.sign(text).hex().encode(), self._evidence.signature):
+                return True
+        return False
+
+    def _text_to_sign(self, body_sha256_hex: bytes) -> bytes:
+        digest = self._head_hash.copy()
+        digest.update(body_sha256_hex)
+        return string_to_sign(self._evidence.timestamp, self._grant.scope, digest.hexdigest().encode())
+
+    def _refusal(self, body_sha256_hex: bytes) -> CallerError:
+        if self._claimed is not None:
+            reason = (
+                "the body is not the one that was signed: its SHA-256 is not x-amz-content-sha256; send it unchanged"
+            )
+        else:
+            reason = explain(self._evidence, grant=self._grant, body_sha256_hex=body_sha256_hex)
+        canonical = self._head + body_sha256_hex if self._is_long else None
+        return refusals.mismatch(reason, canonical=canonical, text_to_sign=self._text_to_sign(body_sha256_hex))
+
+
+class Settled(Pending):
+    """Nothing is left to verify: `off`, or a refusal that `lenient` turned into a warning."""
+
+    __slots__ = ()
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def finish(self, body_sha256_hex: bytes) -> Identity:
+        return self._identity
