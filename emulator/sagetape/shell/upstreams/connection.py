@@ -1,0 +1,123 @@
+"""HTTP connections to upstreams: one client session, with every convenience that would change an answer switched off.
+
+Refuses to follow redirects, to decompress, to keep cookies, to read proxies or passwords from the environment, and to
+connect to link-local and metadata addresses: names are resolved first, and the connection goes to the very addresses
+that were checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from socket import AddressFamily
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+# IMDS, ECS and EKS credentials have link-local addresses; these are their IPv6 forms (AWS EC2 User Guide, IMDS).
+METADATA: Final = ipaddress.ip_network("fd00:ec2::/32")
+CONNECT_TIMEOUT_S: Final = 5.0
+READ_BYTES: Final = 65536
+# Shorter than the idle time of any server we know of (gunicorn 2 s, uvicorn 5 s): a call must not be lost to a
+# connection that the other side is just closing. The platform repeats no call.
+KEEPALIVE_S: Final = 1.0
+
+REFUSED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""Raised before a byte was sent."""
+
+
+class ForbiddenAddress(OSError):
+    """The name leads to an address that no upstream may have."""
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether an address is link-local or a metadata service, in whatever notation."""
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_link_local or (ip.version == 6 and ip in METADATA)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name alone: nothing is resolved."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves as the system does and refuses forbidden addresses; what it returns is what is connected to."""
+
+    def __init__(self, inner: AbstractResolver | None = None) -> None:
+        self._inner = inner or aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
+    ) -> list[ResolveResult]:
+        """All addresses of the host that may be connected to; raises ForbiddenAddress when one may not."""
+        found = await self._inner.resolve(host, port, family)
+        for result in found:
+            if is_forbidden(result["host"]):
+                raise ForbiddenAddress(f"{host} resolves to {result['host']}, a link-local or metadata address")
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def open_session(*, ca_file: str | None = None, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
+    """A session for one upstream. `ca_file` is a PEM file that replaces the system's authorities."""
+    connector = aiohttp.TCPConnector(
+        limit=0,
+        resolver=CheckedResolver(resolver),
+        keepalive_timeout=KEEPALIVE_S,
+        ssl=ssl.create_default_context(cafile=ca_file) if ca_file else True,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        read_bufsize=READ_BYTES,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    )
+
+
+class TooLarge(Exception):
+    """A body is longer than its reader wants to hold."""
+
+
+async def read_body(response: aiohttp.ClientResponse, *, most_bytes: int) -> bytes:
+    """The whole body. Raises TooLarge, or aiohttp's error when it did not arrive whole."""
+    parts = bytearray()
+    async for data in response.content.iter_any():
+        parts += data
+        if len(parts) > most_bytes:
+            raise TooLarge(f"more than {most_bytes} bytes")
+    return bytes(parts)
+
+
+async def read_parts(response: aiohttp.ClientResponse, *, most_bytes: int) -> AsyncIterator[bytes]:
+    """The body in the parts in which it was sent: HTTP chunks where there are, else what each read brings.
+
+    A chunk longer than `most_bytes` is given in pieces.
+    """
+    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    part = bytearray()
+    async for data, is_end in response.content.iter_chunks():
+        part += data
+        while len(part) >= most_bytes:
+            yield bytes(part[:most_bytes])
+            del part[:most_bytes]
+        if part and (is_end or not is_chunked):
+            yield bytes(part)
+            part.clear()
+    if part:
+        yield bytes(part)
