@@ -27,6 +27,7 @@ _PATH_ESCAPES = tuple(bytes([b]) if b in _PATH_SAFE else b"%%%02X" % b for b in 
 _QUERY_ESCAPES = tuple(bytes([b]) if b in _UNRESERVED else b"%%%02X" % b for b in range(256))
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})(.{0,2})", re.DOTALL)
+WHITE_SPACE = b" \t\r\n"
 _SPACES = re.compile(rb"[ \t\r\n]+")
 _TIMESTAMP = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 

@@ -9,23 +9,15 @@ Source of the mistakes: a path escaped once (BerriAI/litellm#15788, higress#3590
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from .canonical import EMPTY_SHA256, canonical_path, canonical_query, parse_query, split_target
 from .grants import Grant
 from .signing import string_to_sign
 
-
-class Evidence(NamedTuple):
-    """The head of a request as received, kept until its body has arrived."""
-
-    method: str
-    target: bytes
-    fields: dict[bytes, bytes]
-    timestamp: bytes
-    signature: bytes
+Evidence: TypeAlias = tuple[str, bytes, dict[bytes, bytes], bytes, bytes]
+"""The head of a request, kept until its body has arrived: method, target, fields, timestamp, signature."""
 
 
 class _Variant(NamedTuple):
@@ -50,11 +42,12 @@ def explain(evidence: Evidence, *, grant: Grant, body_sha256_hex: bytes) -> str:
 
 
 def _variants(evidence: Evidence, grant: Grant, payload: bytes) -> Iterator[_Variant]:
-    raw_path, raw_query = split_target(evidence.target)
+    _, target, fields, _, _ = evidence
+    raw_path, raw_query = split_target(target)
     path = canonical_path(raw_path)
     pairs = [pair for pair in parse_query(raw_query) if pair[0] != b"X-Amz-Signature"]
     query = canonical_query(pairs)
-    host = evidence.fields.get(b"host", b"")
+    host = fields.get(b"host", b"")
     once = "the signature fits the path escaped once; SageMaker takes the sent path escaped again (%3A becomes %253A)"
     yield _Variant(once, raw_path, query, host, payload)
     if query:
@@ -86,7 +79,8 @@ def _hosts(host: bytes, grant: Grant) -> Iterator[bytes]:
 
 
 def _fits(variant: _Variant, evidence: Evidence, grant: Grant) -> bool:
-    fields = {**evidence.fields, b"host": variant.host}
-    canonical = grant.head(evidence.method, variant.path, query=variant.query, fields=fields) + variant.payload
-    text = string_to_sign(evidence.timestamp, grant.scope, hashlib.sha256(canonical).hexdigest().encode())
-    return any(hmac.compare_digest(state.sign(text).hex().encode(), evidence.signature) for state in grant.states)
+    method, _, fields, timestamp, signature = evidence
+    fields = {**fields, b"host": variant.host}
+    canonical = grant.head(method, variant.path, query=variant.query, fields=fields) + variant.payload
+    text = string_to_sign(timestamp, grant.scope, hashlib.sha256(canonical).hexdigest().encode())
+    return grant.has_made(signature, text)

@@ -20,7 +20,7 @@ from .signing import string_to_sign
 class Pending:
     """A request whose head was accepted; its body is still to come. Use once."""
 
-    __slots__ = ("_claimed", "_evidence", "_grant", "_head", "_head_hash", "_identity", "_is_long", "_is_strict")
+    __slots__ = ("_claimed", "_evidence", "_grant", "_head", "_identity", "_is_long", "_is_strict")
 
     def __init__(
         self, identity: Identity, *, grant: Grant, head: bytes, evidence: Evidence, is_strict: bool, is_long: bool
@@ -28,7 +28,6 @@ class Pending:
         self._identity = identity
         self._grant = grant
         self._head = head
-        self._head_hash = hashlib.sha256(head)
         self._evidence = evidence
         self._is_strict = is_strict
         self._is_long = is_long
@@ -53,16 +52,11 @@ class Pending:
         return replace(self._identity, warnings=(*self._identity.warnings, refusal.reason))
 
     def _has_signed(self, body_sha256_hex: bytes) -> bool:
-        text = self._text_to_sign(body_sha256_hex)
-        for state in self._grant.states:
-            if hmac.compare_digest(state.sign(text).hex().encode(), self._evidence.signature):
-                return True
-        return False
+        return self._grant.has_made(self._evidence[4], self._text_to_sign(body_sha256_hex))
 
     def _text_to_sign(self, body_sha256_hex: bytes) -> bytes:
-        digest = self._head_hash.copy()
-        digest.update(body_sha256_hex)
-        return string_to_sign(self._evidence.timestamp, self._grant.scope, digest.hexdigest().encode())
+        digest = hashlib.sha256(self._head + body_sha256_hex).hexdigest().encode()
+        return string_to_sign(self._evidence[3], self._grant.scope, digest)
 
     def _refusal(self, body_sha256_hex: bytes) -> CallerError:
         if self._claimed is not None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from . import auth_refusals as refusals
@@ -46,7 +46,10 @@ MismatchText = Literal["long", "short"]
 WINDOW_S = (
     300  # five minutes on today's JSON front ends (serverless/serverless#27, aws-samples/bedrock-access-gateway#163)
 )
+REMEMBERED_MAX = 1024  # canonical paths and timestamps; both follow from the bytes alone
+PATH_MAX_BYTES = 512
 
+_T = TypeVar("_T")
 _HEX = b"0123456789abcdef"
 _SIGNATURE_LAST = re.compile(rb"[ ,]Signature=\Z")
 _CREDENTIAL = re.compile(rb"Credential=([^/,\s]*)/[^/,\s]*/([^/,\s]*)/")
@@ -84,7 +87,8 @@ class Verifier:
         self._level = level
         self._must_sign_all = must_sign_all
         self._grants = Grants()
-        self._instants: dict[bytes, int | None] = {}
+        self._instants: dict[bytes, int] = {}
+        self._paths: dict[bytes, bytes] = {}
 
     def begin(self, method: str, target: bytes, headers: RawHeaders, now: float) -> Pending:
         """Check everything that needs no body. `target` and `headers` as received, `now` in Unix seconds.
@@ -94,17 +98,17 @@ class Verifier:
         if self._level == "off":
             return Settled(_unverified(target, headers))
         fields = fields_of(headers)
-        path, pairs = _read_target(method, target)
+        path, pairs = self._read_target(method, target)
         grant = None if pairs else self._recall(fields, now)
         if grant is not None:
             query, identity = b"", grant.identity
-            evidence = Evidence(method, target, fields, fields[b"x-amz-date"], fields[b"authorization"][-64:])
+            evidence = method, target, fields, fields[b"x-amz-date"], fields[b"authorization"][-64:]
         else:
             claim = read_claim(fields, pairs, is_twice=_is_twice(headers, b"authorization"))
             self._check_clock(claim, now)
             scope = self._check_scope(claim, fields.get(b"host", b""))
             query, identity = claim.query, _claimed_identity(scope, claim)
-            evidence = Evidence(method, target, fields, claim.timestamp, claim.signature)
+            evidence = method, target, fields, claim.timestamp, claim.signature
         try:
             if grant is None:
                 grant = self._admit(claim, scope, authorization=fields.get(b"authorization", b""), now=now)
@@ -113,6 +117,24 @@ class Verifier:
             if self._level == "strict":
                 raise
             return Settled(replace(identity, warnings=(refusal.reason,)))
+
+    def _read_target(self, method: str, target: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        """Canonical path and decoded query of a request line; plain paths seen before are not read again."""
+        path = self._paths.get(target)
+        if path is not None and method == "POST":
+            return path, []
+        if _METHOD.fullmatch(method) is None:
+            raise refusals.malformed_target("the method is not a token")
+        try:
+            raw_path, query = split_target(target)
+            path, pairs = canonical_path(raw_path), parse_query(query)
+        except MalformedTarget as fault:
+            raise refusals.malformed_target(str(fault)) from None
+        except MalformedQuery as fault:
+            raise refusals.malformed_query(str(fault)) from None
+        if not pairs and len(target) <= PATH_MAX_BYTES:
+            _remember(self._paths, target, path)
+        return path, pairs
 
     def _recall(self, fields: dict[bytes, bytes], now: float) -> Grant | None:
         """A grant made before, if it still holds; None at the slightest doubt, and the long way gives the answer."""
@@ -134,12 +156,10 @@ class Verifier:
 
     def _instant(self, timestamp: bytes) -> int | None:
         """Unix seconds of a timestamp; most requests share one with the request before."""
-        try:
-            return self._instants[timestamp]
-        except KeyError:
-            if len(self._instants) >= 1024:
-                self._instants.clear()
-            return self._instants.setdefault(timestamp, parse_timestamp(timestamp))
+        issued = self._instants.get(timestamp)
+        if issued is None and (issued := parse_timestamp(timestamp)) is not None:
+            _remember(self._instants, timestamp, issued)
+        return issued
 
     def _check_clock(self, claim: Claim, now: float) -> None:
         issued = parse_timestamp(claim.timestamp)
@@ -201,10 +221,10 @@ class Verifier:
 
     def _open(self, grant: Grant, evidence: Evidence, *, path: bytes, query: bytes) -> Pending:
         """The canonical request up to its last line; with a claimed hash, the signature too."""
-        fields = evidence.fields
+        method, _, fields, _, _ = evidence
         claimed = fields.get(b"x-amz-content-sha256")
         try:
-            head = grant.head(evidence.method, path, query=query, fields=fields)
+            head = grant.head(method, path, query=query, fields=fields)
         except KeyError as absent:
             name = absent.args[0].decode("latin-1")
             raise refusals.mismatch(f"SignedHeaders names {name}, which the request does not have; send it") from None
@@ -236,17 +256,10 @@ def _claimed_identity(scope: Scope, claim: Claim) -> Identity:
     return Identity(scope.access_key_id, scope.region.decode("utf-8", "replace"), claim.token is not None)
 
 
-def _read_target(method: str, target: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Canonical path and decoded query of a request line."""
-    if _METHOD.fullmatch(method) is None:
-        raise refusals.malformed_target("the method is not a token")
-    try:
-        path, query = split_target(target)
-        return canonical_path(path), parse_query(query)
-    except MalformedTarget as fault:
-        raise refusals.malformed_target(str(fault)) from None
-    except MalformedQuery as fault:
-        raise refusals.malformed_query(str(fault)) from None
+def _remember(known: dict[bytes, _T], text: bytes, value: _T) -> None:
+    if len(known) >= REMEMBERED_MAX:
+        known.clear()
+    known[text] = value
 
 
 def _is_twice(headers: RawHeaders, name: bytes) -> bool:
