@@ -6,7 +6,7 @@ Decides from the settings alone; nothing is opened, looked up or imported.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
 from .cassette_paths import KEEPING
@@ -16,9 +16,14 @@ Place: TypeAlias = Callable[[str], str]
 """A field's name to where its value was said."""
 
 
-def contradictions(settings: ServerSettings, place: Place) -> list[str]:
-    """Every sentence that some rule has to say."""
-    return [sentence for rule in RULES for sentence in rule(settings, place)]
+def contradictions(settings: ServerSettings, place: Place, *, failed: Collection[str] = ()) -> list[str]:
+    """Every sentence that some rule has to say, but for rules that need a field which could not be read."""
+    return [
+        sentence
+        for rule, needed in RULES.items()
+        if not needed.intersection(failed)
+        for sentence in rule(settings, place)
+    ]
 
 
 def is_loopback(host: str) -> bool:
@@ -98,11 +103,12 @@ def something_to_answer(settings: ServerSettings, place: Place) -> Iterator[str]
         )
 
 
-RULES: tuple[Callable[[ServerSettings, Place], Iterator[str]], ...] = (
-    open_bind,
-    miss_function_given,
-    replay_stays_offline,
-    upstream_to_ask,
-    cassette_to_keep,
-    something_to_answer,
-)
+RULES: dict[Callable[[ServerSettings, Place], Iterator[str]], frozenset[str]] = {
+    open_bind: frozenset({"host", "allowed_hosts"}),
+    miss_function_given: frozenset({"miss_policy", "miss_function"}),
+    replay_stays_offline: frozenset({"miss_policy"}),
+    upstream_to_ask: frozenset({"mode", "miss_policy", "upstream", "endpoints"}),
+    cassette_to_keep: frozenset({"mode", "record_to", "cassettes"}),
+    something_to_answer: frozenset({"cassettes"}),
+}
+"""Each rule with the fields it needs."""

@@ -36,6 +36,8 @@ class Layers:
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    """Fields whose value could not be read; rules that need them have nothing to say."""
 
     def place(self, name: str) -> str:
         """Where a field's value was said, for a message."""
@@ -60,9 +62,8 @@ def settings_for(
     prepare(layers, command)
     read_tables(layers, file)
     resolve_paths(layers, folder, file=file)
-    if not layers.problems:
-        settings = build(layers, folder, file=file)
-        layers.problems += contradictions(settings, layers.place)
+    settings = build(layers, folder, file=file)
+    layers.problems += contradictions(settings, layers.place, failed=layers.failed)
     if layers.problems:
         raise ConfigError(layers.problems)
     check_present(settings)
@@ -101,7 +102,9 @@ def read_into(layers: Layers, row: Row, place: str, *, read: Any, raw: Any) -> N
         layers.places[row.name] = place
     except ValueError as error:
         name = f"{row.file_key} " if place != row.variable else ""
-        layers.problems.append(f"{place}: {name}{error}. {row.help}")
+        stop = "" if str(error).endswith("?") else "."
+        layers.problems.append(f"{place}: {name}{error}{stop} {row.help}")
+        layers.failed.add(row.name)
 
 
 def unknown_keys(file: ConfigFile) -> list[str]:

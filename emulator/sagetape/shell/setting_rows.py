@@ -79,6 +79,7 @@ ANSWERS: Final = (
     Row("miss_function", _FUNCTION, "The function of --miss-policy function."),
     Row("exhausted", Choice(EXHAUSTED), "What plays after the last take of a request."),
     Row("durability", Choice(("cache", "sync")), "Kept answers survive the process (cache) or the machine (sync)."),
+    Row("record_errors", Switch(), "Keep failures of the transport to the upstream too."),
     Row("strict", Switch(), "Turn warnings into failures, and end with 3 after misses."),
     Row("explain", Switch(), "Say in X-Sagetape-Source where each answer came from."),
 )

@@ -7,9 +7,11 @@ raises nothing: what is wrong is a sentence more in the list.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from ..core.errors import ConfigError
 from ..core.signing import Key
 from .config_file import ConfigFile
 from .setting_kinds import suggestion
@@ -75,9 +77,41 @@ def expiry(value: object) -> float | None:
     return instant.timestamp()
 
 
+def read_match(table: dict[str, Any], file: ConfigFile, problems: list[str]) -> dict[str, Any]:
+    """The `[match]` table, judged by the rules of matching."""
+    from ..core.matching import MatchRules
+
+    return judged(table, file, problems, key="match", judge=MatchRules.from_dict)
+
+
+def read_scrub(table: dict[str, Any], file: ConfigFile, problems: list[str]) -> dict[str, Any]:
+    """The `[scrub]` table, judged by the rules of scrubbing."""
+    from ..core.rules import ScrubRules
+
+    return judged(table, file, problems, key="scrub", judge=ScrubRules.from_dict)
+
+
+def judged(
+    table: dict[str, Any], file: ConfigFile, problems: list[str], *, key: str, judge: Callable[[Any], object]
+) -> dict[str, Any]:
+    """The table itself; what its room says against it is noted with the line of the key that is named."""
+    try:
+        judge(table)
+    except ConfigError as error:
+        for problem in error.problems:
+            named = [name for name in table if re.search(rf"\b{re.escape(name)}\b", problem)]
+            problems.append(f"{file.place(key, *named[:1])}: {problem}")
+    return table
+
+
 def read_faults(tables: list[Any], _file: ConfigFile, _problems: list[str]) -> tuple[Any, ...]:
     """The `[[faults]]` tables, in order."""
     return tuple(tables)
 
 
-TABLE_READERS: dict[str, Reader] = {"credentials": read_credentials, "faults": read_faults}
+TABLE_READERS: dict[str, Reader] = {
+    "credentials": read_credentials,
+    "faults": read_faults,
+    "match": read_match,
+    "scrub": read_scrub,
+}

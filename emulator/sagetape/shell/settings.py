@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from ..core.signing import Key
@@ -17,8 +16,6 @@ PORT: Final = 7243  # SAGE on a telephone's keypad
 BODY_BYTES_MAX: Final = 26_214_400  # SageMaker developer guide, Model Hosting FAQs: payloads up to 25 MB
 STRICT_BODY_BYTES_MAX: Final = 6_291_456  # botocore sagemaker-runtime 2017-05-13, shape BodyBlob
 ACCOUNT: Final = "123456789012"  # the account of AWS's own examples
-
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,9 @@ class ServerSettings:
     """Appended to (replaced, in the mode `rewrite`), and played too where the mode plays. It need not exist."""
     upstream: tuple[str, ...] = ()
     """The chain for endpoints that declare none."""
-    endpoints: Mapping[str, Any] = NOTHING
+    record_errors: bool = False
+    """Keep failures of the transport to an upstream too."""
+    endpoints: Mapping[str, Any] = field(default_factory=dict)
     """Declared endpoints by name."""
 
     # --- who may call
@@ -86,8 +85,8 @@ class ServerSettings:
     durability: str = "cache"
     """`cache`: kept answers survive the end of the process; `sync`: of the machine too."""
     faults: tuple[Any, ...] = ()
-    match: Mapping[str, Any] = NOTHING
-    scrub: Mapping[str, Any] = NOTHING
+    match: Mapping[str, Any] = field(default_factory=dict)
+    scrub: Mapping[str, Any] = field(default_factory=dict)
 
     # --- the process
     port_file: Path | None = None

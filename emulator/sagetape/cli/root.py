@@ -1,0 +1,77 @@
+"""The root of the command line, and the one place where an error becomes a message and an exit code.
+
+0 clean, 1 unexpected, 2 usage, 3 a miss or a failed check, 4 the service answered an error, 5 cannot connect, 6
+cassette damaged or of another version, 7 credentials or a secret found, 8 configuration, 9 time-out, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any, Final
+
+import click
+
+from ..core.errors import SagetapeError
+from ..version import __version__
+from .commands import COMMANDS, GROUP
+from .lazy import LazyGroup
+from .terminal import complain
+
+UNEXPECTED: Final = 1
+TIMED_OUT: Final = 9
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: the reader, `head` perhaps, has seen enough
+
+
+class RootGroup(LazyGroup):
+    """Runs a command and translates what it raises."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's, but no exception of ours leaves it."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own: usage errors, `--help`, and a command's exit code
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Python flushes standard output at its end and would complain once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(BROKEN_PIPE)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            ctx.exit(explained(error))
+
+
+def explained(error: Exception) -> int:
+    """Says on standard error what went wrong; returns the exit code."""
+    if isinstance(error, SagetapeError):
+        complain(str(error))
+        return error.exit_code
+    if isinstance(error, TimeoutError):
+        complain(f"{error or 'Timed out'}. Nothing answered in time. Is the server still running? Try sagetape doctor.")
+        return TIMED_OUT
+    complain(
+        f"Unexpected {type(error).__name__}: {error}. This is a defect. "
+        "Run it again with --debug (sagetape --debug ...) and report what it prints."
+    )
+    return UNEXPECTED
+
+
+@click.group(
+    cls=RootGroup,
+    table=COMMANDS,
+    entry_points=GROUP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every flag can be given as a variable (SAGETAPE_...) or in sagetape.toml; a flag beats a variable, "
+    "a variable the file.",
+)
+@click.version_option(__version__, prog_name="sagetape", message="%(prog)s %(version)s")
+@click.option(
+    "--debug/--no-debug", default=False, envvar="SAGETAPE_DEBUG", show_envvar=True, help="Show tracebacks of errors."
+)
+def main(debug: bool) -> None:
+    """Record, replay and emulate Amazon SageMaker Runtime endpoints."""

@@ -1,0 +1,156 @@
+"""Everything that differs between operating systems, but for files (`files.py`): signals, groups of processes, parents.
+
+Each choice is a function of `sys.platform`, so that a table can test the branches of a system that is not at hand. On
+Windows they were tested in that way only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+POLL_S: Final = 0.5
+CREATE_NEW_PROCESS_GROUP: Final = 0x200  # Win32 process creation flags; subprocess has the name on Windows only
+NOT_FORWARDED: Final = frozenset({"SIGKILL", "SIGSTOP"})  # nobody can catch these
+
+
+def stop_signals(platform: str = sys.platform) -> tuple[str, ...]:
+    """Names of the signals that ask a server to end."""
+    return ("SIGINT", "SIGBREAK") if platform == "win32" else ("SIGINT", "SIGTERM")
+
+
+def forwarded_signals(platform: str = sys.platform) -> tuple[str, ...]:
+    """Names of the signals that a wrapper passes on to its child, beside those that the terminal sends to both."""
+    return ("SIGBREAK",) if platform == "win32" else ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+
+
+def signals_named(names: tuple[str, ...]) -> tuple[signal.Signals, ...]:
+    """The signals of these names that exist here."""
+    return tuple(signal.Signals[name] for name in names if name in signal.Signals.__members__)
+
+
+def apart_options(platform: str = sys.platform) -> dict[str, Any]:
+    """Arguments of Popen for a process that Ctrl-C on the terminal does not reach."""
+    if platform == "win32":
+        return {"creationflags": CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
+
+
+def bound_options(platform: str = sys.platform) -> dict[str, Any]:
+    """Arguments of Popen for a child that must not outlive this process; only Linux promises that for any program."""
+    return {"preexec_fn": die_with_parent} if platform == "linux" else {}
+
+
+def die_with_parent(number: int = signal.SIGTERM) -> bool:
+    """Asks the kernel to signal this process when the thread that started it ends; False where it cannot be asked."""
+    try:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+    except (OSError, AttributeError, TypeError):  # not Linux: Windows has no CDLL(None), macOS no prctl
+        return False
+    return bool(prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0) == 0)
+
+
+def is_alive(pid: int, platform: str = sys.platform) -> bool:
+    """Whether a process is still there. On Windows a signal 0 would end it, so its handle is asked."""
+    if platform == "win32":
+        return is_alive_by_handle(pid, ctypes)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it is there, and somebody else's
+    return True
+
+
+SYNCHRONIZE: Final = 0x00100000  # Win32 access right
+WAIT_TIMEOUT: Final = 0x102  # Win32: the object is not signalled, so the process runs
+
+
+def is_alive_by_handle(pid: int, library: Any) -> bool:
+    """The same through Win32's `OpenProcess` and `WaitForSingleObject`."""
+    kernel = library.windll.kernel32
+    handle = kernel.OpenProcess(SYNCHRONIZE, False, pid)
+    if not handle:
+        return False
+    try:
+        return bool(kernel.WaitForSingleObject(handle, 0) == WAIT_TIMEOUT)
+    finally:
+        kernel.CloseHandle(handle)
+
+
+def watch_parent(pid: int, ended: Callable[[], None], *, pause: Callable[[float], object] | None = None) -> None:
+    """Calls `ended` once, from a thread of its own, when a process is gone. `pause` waits for so many seconds."""
+    wait = pause or threading.Event().wait
+
+    def look() -> None:
+        while is_alive(pid):
+            wait(POLL_S)
+        ended()
+
+    threading.Thread(target=look, name="sagetape-parent", daemon=True).start()
+
+
+def exit_status(returncode: int) -> int:
+    """What a shell says about a child: 128 + n when signal n ended it (POSIX sh, 2.8.2)."""
+    return 128 - returncode if returncode < 0 else returncode
+
+
+# --- who has a port --------------------------------------------------------------------------------------------
+
+
+def port_owner(port: int, proc: Path = Path("/proc")) -> int | None:
+    """The id of the process that listens on a TCP port, where Linux shows it: one of this user's processes."""
+    inodes = listening_inodes(port, proc)
+    if not inodes:
+        return None
+    for folder in proc.glob("[0-9]*/fd"):
+        try:
+            if any(link_of(entry) in inodes for entry in folder.iterdir()):
+                return int(folder.parent.name)
+        except OSError:
+            continue  # somebody else's process, or one that has just ended
+    return None
+
+
+def link_of(entry: Path) -> str:
+    """What a descriptor points to; empty when it was closed meanwhile."""
+    try:
+        return os.readlink(entry)
+    except OSError:
+        return ""  # closed between listing and reading
+
+
+def listening_inodes(port: int, proc: Path) -> set[str]:
+    """The sockets that listen on a port, as `/proc/<pid>/fd` names them (proc_pid_net(5): state 0A is LISTEN)."""
+    found: set[str] = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            rows = (proc / "net" / name).read_text().splitlines()[1:]
+        except OSError:
+            continue  # no such file: not Linux, or no IPv6
+        for row in rows:
+            fields = row.split()
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{fields[9]}]")
+    return found
+
+
+def process_name(pid: int, proc: Path = Path("/proc")) -> str:
+    """The name of a process's program; empty where the system does not show it."""
+    try:
+        return (proc / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""  # gone, hidden, or not Linux
+
+
+def without_case(environ: Mapping[str, str], name: str, platform: str = sys.platform) -> str | None:
+    """A variable's value; on Windows their names have no case."""
+    return environ.get(name.upper() if platform == "win32" else name)

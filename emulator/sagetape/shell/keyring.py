@@ -1,0 +1,79 @@
+"""Which keys this server knows, and which regions it accepts.
+
+Decides which sources count: where an upstream would sign with real credentials, a public key must not be enough to have
+that done. It verifies nothing (`core/sigv4.py`) and never logs or prints a secret, but for the public pair and the pair
+made for one run, which exist to be printed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..core.signing import Key
+from .aws_files import AwsFiles, read_aws_files, regions_of, users_keys
+from .settings import ServerSettings
+
+DEVELOPMENT_KEY: Final = Key("SAGETAPEDEVELOPMENT0", "sagetape+development+secret+nobody+keeps0")
+"""Public: it opens nothing but an emulator. No AWS prefix and 41 characters, so that no scanner takes it for real."""
+
+WELL_KNOWN_KEYS: Final = (DEVELOPMENT_KEY, Key("test", "test"), Key("testing", "testing"))
+"""`test` is LocalStack's habit, `testing` moto's."""
+
+ID_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # of AWS's access key ids
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The known keys, by access key id. Several keys may share one id: a rotated secret, another token."""
+
+    keys: Mapping[str, tuple[Key, ...]]
+    run_key: Key | None = None
+    """Made for this run when an upstream holds credentials; printed in the ready line."""
+
+    def find(self, access_key_id: str) -> tuple[Key, ...]:
+        """The keys of that id, the configured first; empty when it is not known here."""
+        return self.keys.get(access_key_id, ())
+
+
+def keyring_for(
+    settings: ServerSettings, environ: Mapping[str, str], *, home: Path, draw: Callable[[], Key] | None = None
+) -> Keyring:
+    """The keys that a server with these settings knows. `draw` makes the run's pair when one is needed."""
+    files = read_aws_files(environ, home=home)
+    known = [*settings.credentials, *users_keys(environ, files)]
+    run_key = (draw or drawn_key)() if settings.holds_credentials else None
+    if run_key is not None:
+        known.append(run_key)
+    if run_key is None or settings.allow_well_known_keys:
+        known += WELL_KNOWN_KEYS
+    return Keyring(by_id(known), run_key)
+
+
+def by_id(keys: Iterable[Key]) -> dict[str, tuple[Key, ...]]:
+    """Keys under their access key ids, each once, in order."""
+    found: dict[str, tuple[Key, ...]] = {}
+    for key in keys:
+        others = found.get(key.access_key_id, ())
+        if key not in others:
+            found[key.access_key_id] = (*others, key)
+    return found
+
+
+def drawn_key() -> Key:
+    """A pair that nobody knows yet, in the form of AWS's but for the prefix."""
+    name = "".join(secrets.choice(ID_LETTERS) for _ in range(12))
+    return Key(f"SAGETAPE{name}", secrets.token_urlsafe(30))
+
+
+def accepted_regions(settings: ServerSettings, environ: Mapping[str, str], *, home: Path) -> tuple[str, ...]:
+    """The configured regions, else the environment's or the profile's; empty: any that is consistent in a request."""
+    return settings.regions or regions_of(environ, read_aws_files(environ, home=home))
+
+
+def development_region(environ: Mapping[str, str], files: AwsFiles, configured: Sequence[str]) -> str:
+    """The region to give to a client that has none."""
+    return next(iter((*regions_of(environ, files), *configured)), "us-east-1")
