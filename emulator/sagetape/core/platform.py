@@ -5,11 +5,11 @@ failure of a model (424 ModelError, or the exception frame that ends a stream). 
 measures time is `shell/upstreams/`.
 
 Sources: SageMaker Developer Guide, "Use your own inference code with hosting services" and "Stateful sessions";
-botocore sagemaker-runtime 2017-05-13, shapes ModelError and ModelStreamError; for the texts the public traces named beside
-them. Where a failure has no public trace, the choice is the nearest one that has: a container that cannot be reached, resets,
-sends no HTTP or closes before its status is template D; one that does not answer in time is C; an answer that did not
-arrive whole, or is larger than the platform carries, is B. A 2xx that did not arrive whole has no status worth showing,
-so B shows 0 there, as C and D do.
+botocore sagemaker-runtime 2017-05-13, shapes ModelError and ModelStreamError; for the texts the public traces named
+beside them. Where a failure has no public trace, the choice is the nearest one that has: a container that cannot be
+reached, resets, sends no HTTP or closes before its status is template D; one that does not answer in time is C; an
+answer that did not arrive whole, or is larger than the platform carries, is B. A 2xx that did not arrive whole has no
+status worth showing, so B shows 0 there, as C and D do.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ a value becomes JSON, an iterator of bytes a stream, an exception a 424. The fun
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ class Turn:
 
     async def steps(self) -> AsyncIterator[Step]:
         """The answer. What is raised before the first part is a 424; afterwards it breaks the stream."""
-        invocation = invocation_of(self._ask, WorkerClock(self._clock, asyncio.get_running_loop()))
+        invocation = invocation_of(self._ask, WorkerClock(self._clock))
         first: Any = END
         try:
             returned = await self._run(lambda worker: self._function.call(invocation, worker))
@@ -215,19 +215,21 @@ class HeaderMap(Mapping[str, str]):
 
 
 class WorkerClock:
-    """The deck's clock, used from a worker's thread."""
+    """The deck's clock, used from a worker's thread, in the time of the call that made it."""
 
-    def __init__(self, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, clock: Clock) -> None:
+        """To be made inside the call, on the emulator's loop."""
         self._clock = clock
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()  # a virtual clock keeps the call's own time there
 
     def now(self) -> float:
         """Unix time in seconds on the deck's clock."""
-        return self._clock.now()
+        return self._context.copy().run(self._clock.now)
 
     def sleep(self, seconds: float) -> Awaitable[None] | None:
         """Wait in the deck's time: an awaitable in async code, a wait of this thread alone in plain code."""
-        wait: Future[None] = asyncio.run_coroutine_threadsafe(self._clock.sleep(seconds), self._loop)
+        wait = self._context.copy().run(asyncio.run_coroutine_threadsafe, self._clock.sleep(seconds), self._loop)
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # plain code: there is no loop to give the wait to
