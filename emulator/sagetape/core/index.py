@@ -1,0 +1,307 @@
+"""The index of a cassette: which takes answer a key, where they are, and what is known of them without reading them.
+
+Everything is a packed array, so that 100,000 interactions add no object to the garbage collector's work and are loaded
+by copying a few megabytes. Lookups bisect the sorted first eight bytes of the (evenly spread) digests. Refuses an
+index whose columns do not have the lengths that its counts require; then the caller walks the file.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .cassette import Summary
+from .framing import INDEX, NO_TAG, TAIL, Buffer, frame
+from .payload import RecordError, member, pack_before_tail
+from .wire import SessionMark
+
+COMPLETE, SYNTHETIC, CLOSES, RETIRED, UNKNOWN = 1, 2, 4, 8, 16
+"""Flags of one interaction. UNKNOWN: found by walking, its facts were not read yet."""
+
+_DIGEST = 16
+
+
+class DigestTable:
+    """From 16-byte digests to ascending numbers. A sorted part that does not move, and what was added since."""
+
+    __slots__ = ("_fresh", "_numbers", "_prefixes")
+
+    def __init__(self) -> None:
+        self._prefixes = array("Q")
+        self._numbers = array("Q")
+        self._fresh: dict[bytes, list[int]] = {}
+
+    def load(self, prefixes: array[int], numbers: array[int]) -> None:
+        self._prefixes, self._numbers = prefixes, numbers
+
+    def add(self, digest: bytes, number: int) -> None:
+        self._fresh.setdefault(digest, []).append(number)
+
+    def candidates(self, digest: bytes) -> list[int]:
+        """Numbers under this digest or, rarely, under one with the same first eight bytes; the caller compares."""
+        prefix = int.from_bytes(digest[:8], "big")
+        prefixes = self._prefixes
+        at = bisect_left(prefixes, prefix)
+        found: list[int] = []
+        while at < len(prefixes) and prefixes[at] == prefix:
+            found.append(self._numbers[at])
+            at += 1
+        return found + self._fresh.get(digest, []) if self._fresh else found
+
+    def sorted_columns(self) -> tuple[array[int], array[int]]:
+        """Both parts as one sorted pair of columns."""
+        pairs = list(zip(self._prefixes, self._numbers, strict=True))
+        pairs += [
+            (int.from_bytes(one[:8], "big"), number) for one, numbers in self._fresh.items() for number in numbers
+        ]
+        pairs.sort()
+        return array("Q", [prefix for prefix, _ in pairs]), array("Q", [number for _, number in pairs])
+
+    def settle(self) -> None:
+        """Moves what was added into the sorted part."""
+        if self._fresh:
+            self.load(*self.sorted_columns())
+            self._fresh = {}
+
+
+class Names:
+    """Texts by small numbers, in the order of their first use."""
+
+    __slots__ = ("_numbers", "texts")
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.texts = list(texts)
+        self._numbers = {text: number for number, text in enumerate(self.texts)}
+
+    def number(self, text: str) -> int:
+        found = self._numbers.get(text)
+        if found is None:
+            found = self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return found
+
+
+COLUMNS = {
+    "offsets": "Q",
+    "endpoints": "I",
+    "operations": "I",
+    "lanes": "I",
+    "steps": "I",
+    "statuses": "I",
+    "flags": "B",
+    "requests": "Q",
+    "responses": "Q",
+    "times": "d",
+    "lifetimes": "d",
+}
+"""One item per interaction. `lanes` is 0 outside a session, else the lane's number plus one."""
+
+
+class Index:
+    """Every interaction of a file, by number (its place among the interaction records, from 0) and by key."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
+        self.keys = bytearray()
+        self.tags = bytearray()
+        self.names = Names()
+        self.by_key = DigestTable()
+        self.bodies = DigestTable()
+        self.retired_count = 0
+
+    def __len__(self) -> int:
+        return len(self.columns["offsets"])
+
+    def key(self, number: int) -> bytes:
+        return bytes(self.keys[number * _DIGEST : (number + 1) * _DIGEST])
+
+    def tag(self, number: int) -> bytes:
+        """The key under which an interaction is stored; another than `key` only after `assign`."""
+        return bytes(self.tags[number * _DIGEST : (number + 1) * _DIGEST]) if self.tags else self.key(number)
+
+    def takes(self, key: bytes) -> Sequence[int]:
+        """The numbers of a key's live takes, in the order in which they were recorded."""
+        found = self.by_key.candidates(key)
+        if not found:
+            return ()
+        flags = self.columns["flags"]
+        return tuple(one for one in found if not flags[one] & RETIRED and self.key(one) == key)
+
+    def numbers(self) -> Iterator[int]:
+        """All live interactions, in the order in which they were recorded."""
+        flags = self.columns["flags"]
+        return (number for number in range(len(self)) if not flags[number] & RETIRED)
+
+    # --- growing
+
+    def add_found(self, key: bytes, offset: int) -> int:
+        """An interaction met while walking: only where it is and what it answers."""
+        number = len(self)
+        for column in self.columns.values():
+            column.append(0)
+        self.columns["offsets"][number] = offset
+        self.columns["flags"][number] = UNKNOWN
+        self.keys += key
+        self.by_key.add(key, number)
+        return number
+
+    def add(self, summary: Summary) -> int:
+        """An interaction of which all is known."""
+        number = self.add_found(summary.key, summary.offset)
+        self.describe(number, summary)
+        return number
+
+    def describe(self, number: int, summary: Summary) -> None:
+        """Fills in the facts of an interaction; whether it is retired stays as it is."""
+        mark, columns = summary.session, self.columns
+        columns["endpoints"][number] = self.names.number(summary.endpoint)
+        columns["operations"][number] = self.names.number(summary.operation)
+        columns["statuses"][number] = min(max(summary.status, 0), 0xFFFF)
+        columns["requests"][number] = summary.request_bytes
+        columns["responses"][number] = summary.response_bytes
+        columns["times"][number] = summary.recorded_at
+        columns["lanes"][number] = self.names.number(mark.lane) + 1 if mark else 0
+        columns["steps"][number] = min(max(mark.step, 0), 0xFFFFFFFF) if mark else 0
+        columns["lifetimes"][number] = mark.lifetime_s if mark and mark.lifetime_s is not None else math.nan
+        flags = COMPLETE * summary.is_complete + SYNTHETIC * summary.is_synthetic + CLOSES * bool(mark and mark.closes)
+        columns["flags"][number] = flags | (columns["flags"][number] & RETIRED)
+
+    def assign(self, keys: Mapping[int, bytes]) -> None:
+        """Gives interactions other keys, in memory; those without one answer nothing."""
+        self.tags, self.keys = self.keys, bytearray(len(self) * _DIGEST)
+        self.by_key = DigestTable()
+        for number, key in keys.items():
+            self.keys[number * _DIGEST : (number + 1) * _DIGEST] = key
+            self.by_key.add(key, number)
+        self.by_key.settle()
+
+    def retire(self, key: bytes, *, keep: int = 0) -> int:
+        """Takes the takes of a key, but for the last `keep`, out of play; says how many."""
+        takes = self.takes(key)
+        takes = takes[: max(len(takes) - keep, 0)]
+        for number in takes:
+            self.columns["flags"][number] |= RETIRED
+        self.retired_count += len(takes)
+        return len(takes)
+
+    def is_described(self, number: int) -> bool:
+        return not self.columns["flags"][number] & UNKNOWN
+
+    def summary(self, number: int) -> Summary:
+        """What is known of an interaction that was described."""
+        columns, texts = self.columns, self.names.texts
+        flags, lane = columns["flags"][number], columns["lanes"][number]
+        lifetime = columns["lifetimes"][number]
+        lasts = None if math.isnan(lifetime) else lifetime
+        return Summary(
+            number=number,
+            key=self.key(number),
+            endpoint=texts[columns["endpoints"][number]],
+            operation=texts[columns["operations"][number]],
+            status=columns["statuses"][number],
+            request_bytes=columns["requests"][number],
+            response_bytes=columns["responses"][number],
+            recorded_at=columns["times"][number],
+            offset=columns["offsets"][number],
+            session=SessionMark(texts[lane - 1], columns["steps"][number], lasts, bool(flags & CLOSES))
+            if lane
+            else None,
+            is_complete=bool(flags & COMPLETE),
+            is_synthetic=bool(flags & SYNTHETIC),
+        )
+
+
+# --- the index record -------------------------------------------------------------------------------------------
+
+
+def index_record(index: Index, settings: Mapping[str, Any], *, offset: int) -> list[Buffer]:
+    """The buffers of the index record and of the fixed-size record at the end of the file that points to it."""
+    parts = [index.columns[name] for name in COLUMNS]
+    parts += [*index.by_key.sorted_columns(), *index.bodies.sorted_columns()]
+    packed = [bytes(index.keys), *(_little_endian(part) for part in parts)]
+    texts = pack_texts(index.names.texts)
+    tail = b"".join([texts, *packed])
+    head = {
+        "at": offset,
+        "count": len(index),
+        "bodies": len(parts[-1]),
+        "retired": index.retired_count,
+        "texts": len(texts),
+        "settings": dict(settings),
+    }
+    record = frame(INDEX, pack_before_tail(head, "columns", tail_bytes=len(tail)), tail=tail)
+    return [*record, *frame(TAIL, b"", tag=offset.to_bytes(8, "little") + NO_TAG[8:])]
+
+
+def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
+    """The index of a record. Raises RecordError when a column is not as long as the counts require."""
+    count, bodies = member(values, "count", int), member(values, "bodies", int)
+    texts_bytes = member(values, "texts", int)
+    lengths = [(code, count) for code in COLUMNS.values()]
+    lengths += [("Q", count), ("Q", count), ("Q", bodies), ("Q", bodies)]
+    expected = texts_bytes + count * _DIGEST + sum(array(code).itemsize * length for code, length in lengths)
+    if min(count, bodies, texts_bytes) < 0 or expected != len(tail):
+        raise RecordError("an index whose columns do not have the stated lengths")
+    view = memoryview(tail)
+    index = Index()
+    index.names = Names(unpack_texts(view[:texts_bytes]))
+    at = texts_bytes + count * _DIGEST
+    index.keys = bytearray(view[texts_bytes:at])
+    columns: list[array[Any]] = []
+    for code, length in lengths:
+        column = array(code)
+        end = at + column.itemsize * length
+        column.frombytes(view[at:end])
+        columns.append(_native(column))
+        at = end
+    index.columns = dict(zip(COLUMNS, columns, strict=False))
+    _check_ranges(index, columns[-3])
+    index.by_key.load(columns[-4], columns[-3])
+    index.bodies.load(columns[-2], columns[-1])
+    index.retired_count = member(values, "retired", int)
+    return index
+
+
+def _check_ranges(index: Index, numbers: array[int]) -> None:
+    """A number that points beyond its table would be an IndexError much later, so it is refused now."""
+    count, texts = len(index), len(index.names.texts)
+    limits = {"endpoints": texts, "operations": texts, "lanes": texts + 1}
+    is_wrong = any(count and max(index.columns[name]) >= limit for name, limit in limits.items())
+    if is_wrong or (count and max(numbers) >= count):
+        raise RecordError("an index that refers to what it does not hold")
+
+
+def pack_texts(texts: Iterable[str]) -> bytes:
+    """Each text as four bytes of length and its UTF-8."""
+    encoded = (text.encode() for text in texts)
+    return b"".join(len(one).to_bytes(4, "little") + one for one in encoded)
+
+
+def unpack_texts(view: memoryview) -> list[str]:
+    """The inverse of `pack_texts`."""
+    texts, at = [], 0
+    while at < len(view):
+        end = at + 4 + int.from_bytes(view[at : at + 4], "little")
+        if at + 4 > len(view) or end > len(view):
+            raise RecordError("an index with a text that is cut")
+        try:
+            texts.append(str(view[at + 4 : end], "utf-8"))
+        except UnicodeDecodeError:
+            raise RecordError("an index with a text that is not UTF-8") from None
+        at = end
+    return texts
+
+
+def _little_endian(column: array[Any]) -> bytes:
+    return _native(array(column.typecode, column)).tobytes() if sys.byteorder == "big" else column.tobytes()
+
+
+def _native(column: array[Any]) -> array[Any]:
+    """Swaps between little-endian and this machine's order; nothing to swap on nearly every machine."""
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column

@@ -1,0 +1,344 @@
+"""An open cassette: what the rest of the program sees of a file of interactions.
+
+Decides nothing about matching: keys are computed elsewhere and passed in. Opened for reading it never changes the file
+and serves what is intact. Opened for writing it removes a torn tail first. Every method may be called from one thread
+at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...core.bodies import BODY_MAX_BYTES, COMPRESS_NOW_MAX_BYTES
+from ...core.cassette import (
+    CassetteSettings,
+    Rekey,
+    Summary,
+    amendment_record,
+    header_record,
+    retirement_record,
+    settings_values,
+    summary_of,
+)
+from ...core.errors import CassetteDamaged, CassetteError
+from ...core.framing import Buffer, frame
+from ...core.index import index_record
+from ...core.payload import RecordError, pack
+from ...core.records import Layout, Shelf, interaction_from, lay_out, script_from
+from ...core.wire import Call, Head, Interaction, Provenance, Script, SessionMark
+from ..files import REAL, Files
+from .appending import Appender
+from .contents import Contents
+from .creation import create, open_existing
+from .locks import RecorderLock
+from .replacing import Replacements
+from .report import RecoveryReport
+from .streams import StreamRecording, stream_tag
+
+
+class Cassette:
+    """Interactions by number and by key. Use `open`, and `close` or a `with` block."""
+
+    def __init__(self, contents: Contents, *, writer: Appender | None, lock: RecorderLock | None, shared: bool) -> None:
+        self._contents = contents
+        self._writer = writer
+        self._lock = lock
+        self._shared = shared
+        self._is_new = False
+        self._replacements = Replacements()
+        self.compress_max_bytes = COMPRESS_NOW_MAX_BYTES
+        """Larger bodies are stored as they are."""
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        files: Files = REAL,
+        rekey: Rekey | None = None,
+        writable: bool = False,
+        settings: CassetteSettings | None = None,
+        durability: str = "cache",
+        shared: bool = False,
+        max_body_bytes: int = BODY_MAX_BYTES,
+    ) -> Cassette:
+        """Opens a cassette for replay, or with `writable` for recording, which makes the file when it is not there.
+
+        `settings` are the header of a new file; their `match` rules, when they differ from an existing file's, have all
+        keys recomputed by `rekey` (in memory for replay; when writable such a file is refused, see `compact`).
+        `durability` is `cache` (survives the process) or `disk` (`sync` before an answer survives the machine).
+        Raises CassetteMissing, CassetteForeign, CassetteDamaged, CassetteLocked or CassetteError, with path and remedy.
+        """
+        name = os.fspath(path)
+        if durability not in ("cache", "disk"):
+            raise ValueError(f"durability is 'cache' or 'disk', not {durability!r}")
+        if writable:
+            self = cls._for_writing(name, files, settings, shared, max_body_bytes)
+        else:
+            contents = open_existing(files, name, max_body_bytes=max_body_bytes)
+            self = cls(contents, writer=None, lock=None, shared=False)
+        try:
+            self.durability = durability
+            self._adopt_rules(settings, rekey)
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    durability = "cache"
+
+    @classmethod
+    def _for_writing(
+        cls, path: str, files: Files, settings: CassetteSettings | None, shared: bool, max_body_bytes: int
+    ) -> Cassette:
+        lock = RecorderLock(files, path, shared=shared)
+        lock.take()
+        try:
+            contents, is_new = create(files, path, header_record(settings or CassetteSettings()), shared=shared)
+            contents.max_body_bytes = max_body_bytes
+            self = cls(contents, writer=Appender(contents, shared=shared), lock=lock, shared=shared)
+        except BaseException:
+            lock.release()
+            raise
+        self._is_new = is_new
+        return self
+
+    def _adopt_rules(self, settings: CassetteSettings | None, rekey: Rekey | None) -> None:
+        own = settings_values(self.settings)["match"]
+        if settings is None or settings_values(settings)["match"] == own:
+            return
+        if self._writer is not None or rekey is None:
+            raise CassetteError(
+                f"{self.path} was recorded with other matching rules than those asked for. "
+                "A recording under both would answer wrongly. Record with the rules in the file, or change them with "
+                f"`sagetape cassette compact --match ... {self.path}`.",
+                path=self.path,
+            )
+        self._rekey(rekey)
+
+    def _rekey(self, rekey: Rekey) -> None:
+        """Recomputes all keys in memory; a damaged interaction has no key and answers nothing."""
+        keys: dict[int, bytes] = {}
+        for number in self._contents.index.numbers():
+            try:
+                keys[number] = rekey(self.read(number))
+            except CassetteDamaged as error:
+                self._contents.note_damage(error)
+        self._contents.index.assign(keys)
+
+    # --- facts
+
+    @property
+    def path(self) -> str:
+        return self._contents.tape.path
+
+    @property
+    def settings(self) -> CassetteSettings:
+        """The header, with its amendments."""
+        return self._contents.settings
+
+    @property
+    def report(self) -> RecoveryReport:
+        """What is wrong with the file, as far as it was read."""
+        return self._contents.report
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a sync failed, so that what was acknowledged may not be on the disk."""
+        return self._writer is not None and self._writer.is_suspect
+
+    def __len__(self) -> int:
+        """Interactions that can be played."""
+        return len(self._contents.index) - self._contents.index.retired_count
+
+    def takes(self, key: bytes) -> Sequence[int]:
+        """The numbers of the interactions recorded for a key, in recorded order; empty when there are none."""
+        return self._contents.index.takes(key)
+
+    def numbers(self) -> Iterator[int]:
+        """The numbers of all interactions that can be played, in recorded order."""
+        return self._contents.index.numbers()
+
+    def key(self, number: int) -> bytes:
+        return self._contents.index.key(number)
+
+    def summary(self, number: int) -> Summary:
+        """What is known of one interaction without its bodies. Raises CassetteDamaged."""
+        return self._contents.summary(number)
+
+    def summaries(self) -> Iterator[Summary]:
+        """All interactions without their bodies, in recorded order; damaged ones go to `report` instead."""
+        return self._contents.summaries()
+
+    # --- reading
+
+    def read(self, number: int) -> Interaction:
+        """An interaction; uncompressed chunks are views of the file. Raises CassetteDamaged with its offset."""
+        interaction: Interaction = self._decoded(number, interaction_from)
+        return interaction
+
+    def script(self, number: int) -> Script:
+        """The answer alone, for playing: the request's body is not read."""
+        script: Script = self._decoded(number, script_from)
+        return script
+
+    def _decoded(self, number: int, decode: Callable[[Mapping[str, Any], Any], Any]) -> Any:
+        contents = self._contents
+        found = contents.interaction_frame(number)
+        try:
+            return decode(contents.tape.values(found), contents.body)
+        except RecordError as error:
+            raise contents.tape.damaged(found.offset, str(error)) from None
+
+    def refresh(self) -> int:
+        """Takes in what other processes appended since; says how many interactions came."""
+        before = len(self._contents.index)
+        size = self._contents.tape.size()
+        if size > self._contents.end:
+            self._contents.take_in(self._contents.end, size)
+        return len(self._contents.index) - before
+
+    # --- writing
+
+    def append(self, interaction: Interaction, key: bytes, *, replace: bool = False) -> int:
+        """Keeps an interaction; on return it survives the death of this process. Returns its number.
+
+        With `replace` the takes of the key from before this opening give way, from the first one that differs on: what
+        is recorded again just as it was is not written again and keeps its provenance. Raises CassetteUnwritten, and
+        the file is as before; the next call tries again.
+        """
+        if replace:
+            return self._replacements.append(self, interaction, key)
+        return self.keep([(interaction, key)])
+
+    def keep(self, interactions: Sequence[tuple[Interaction, bytes]], *, after: Sequence[Buffer] = ()) -> int:
+        """Appends interactions with their keys, then other records, in one write; the number of the last one."""
+        with self._appender.exclusive() as offset:
+            placed: list[tuple[Interaction, bytes, Layout]] = []
+            buffers: list[Buffer] = []
+            for interaction, key in interactions:
+                layout = self._laid_out(interaction, key)
+                buffers += layout.buffers
+                placed.append((interaction, key, layout))
+            self._appender.write([*buffers, *after])
+            number = -1
+            for interaction, key, layout in placed:
+                number, offset = self._added(interaction, key, layout, offset)
+            return number
+
+    def supersede(self, key: bytes, interactions: Sequence[Interaction]) -> int:
+        """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""
+        retirement = retirement_record(key, keep=len(interactions))
+        number = self.keep([(one, key) for one in interactions], after=retirement)
+        self._contents.index.retire(key, keep=len(interactions))
+        return number
+
+    def write_stream_record(
+        self, kind: int, values: Callable[[Callable[[Buffer], Any]], dict[str, Any]], *, tag: bytes | None
+    ) -> bytes:
+        """One record of a stream under way, with the body that it refers to; returns the stream's tag."""
+        with self._appender.exclusive() as offset:
+            shelf = Shelf(self._contents.has_body, 0)
+            packed = pack(values(shelf.place))
+            tag = stream_tag(packed[:16], offset) if tag is None else tag
+            self._appender.write([*shelf.buffers, *frame(kind, packed, tag=tag)])
+            self._add_bodies(shelf.bodies.items(), offset)
+            return tag
+
+    @property
+    def _appender(self) -> Appender:
+        if self._writer is None:
+            raise CassetteError(
+                f"{self.path} was opened for replay. Open it with writable=True to record.", path=self.path
+            )
+        return self._writer
+
+    def _laid_out(self, interaction: Interaction, key: bytes) -> Layout:
+        if len(key) != 16:
+            raise ValueError(f"a key has 16 bytes, not {len(key)}")
+        try:
+            return lay_out(
+                interaction, key, is_stored=self._contents.has_body, compress_max_bytes=self.compress_max_bytes
+            )
+        except (RecordError, UnicodeEncodeError, ValueError, TypeError, OverflowError) as error:
+            raise CassetteError(
+                f"{self.path}: this interaction cannot be stored ({error}). Nothing was written.", path=self.path
+            ) from error
+
+    def _added(self, interaction: Interaction, key: bytes, layout: Layout, offset: int) -> tuple[int, int]:
+        """Adds what was written at an offset to the index; its number, and where it ends."""
+        index = self._contents.index
+        offset = self._add_bodies(layout.bodies, offset)
+        number = index.add(summary_of(interaction, number=len(index), key=key, offset=offset))
+        return number, offset + layout.record_bytes
+
+    def _add_bodies(self, bodies: Iterable[tuple[bytes, int]], offset: int) -> int:
+        for digest, record_bytes in bodies:
+            self._contents.index.bodies.add(digest, offset)
+            offset += record_bytes
+        return offset
+
+    def retire(self, key: bytes) -> None:
+        """Takes all takes of a key out of play; they stay in the file until `compact`."""
+        with self._appender.exclusive():
+            self._appender.write(retirement_record(key, keep=0))
+            self._contents.index.retire(key)
+
+    def allow(self, fingerprints: Iterable[str]) -> None:
+        """Adds false alarms of the secret scan to the cassette."""
+        new = [one for one in fingerprints if one not in self.settings.allowed]
+        if new:
+            with self._appender.exclusive() as offset:
+                self._appender.write(amendment_record(new))
+                self._contents.take_in(offset, self._contents.end)
+
+    def begin_stream(
+        self, call: Call, head: Head, *, key: bytes, origin: Provenance, session: SessionMark | None = None
+    ) -> StreamRecording:
+        """Starts to record a stream part by part; see StreamRecording. Nothing of it is served before its end."""
+        return StreamRecording(self, call, head, key=key, origin=origin, session=session)
+
+    def sync(self) -> None:
+        """With durability `disk`: everything appended so far is on the disk on return, by one sync for all of it.
+
+        Raises CassetteUnwritten and makes the cassette suspect when the disk does not confirm; never tried again.
+        """
+        if self.durability == "disk":
+            self._appender.sync()
+
+    # --- closing
+
+    def close(self) -> None:
+        """Writes the index and frees the lock. A file to which nothing was added is left as it is."""
+        if self._contents.tape.fd < 0:
+            return
+        try:
+            if self._writer is not None:
+                self._replacements.finish(self)
+                self._finish(self._writer)
+        finally:
+            self._release()
+
+    def _finish(self, writer: Appender) -> None:
+        if self._is_new and not len(self._contents.index) and not self._shared:
+            self._contents.tape.files.unlink(self.path)
+            return
+        if not self._shared and not writer.is_suspect and (writer.has_written or not self.report.has_index):
+            for _ in self.summaries():
+                pass  # describes what was only found by walking
+            with writer.exclusive() as offset:
+                writer.write(index_record(self._contents.index, settings_values(self.settings), offset=offset))
+        self.sync()
+
+    def _release(self) -> None:
+        self._contents.tape.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Cassette:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

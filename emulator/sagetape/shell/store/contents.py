@@ -1,0 +1,259 @@
+"""What an open cassette holds: settings, index, streams that are under way; from the index record or by walking.
+
+Opening reads the header record and the index. Without a usable index the record headers are walked, and the facts of
+an interaction are read when they are first asked for. A body is never read before it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.bodies import BODY_MAX_BYTES, address, restore
+from ...core.cassette import CassetteSettings, Summary, amended, settings_from, summary_from
+from ...core.errors import CassetteDamaged, CassetteForeign
+from ...core.framing import (
+    AMENDMENT,
+    BODY,
+    HEADER_BYTES,
+    HEADER_KIND,
+    INDEX,
+    INTERACTION,
+    KIND_NAMES,
+    MARKER,
+    RETIREMENT,
+    STREAM_BEGIN,
+    STREAM_CLOSE,
+    TAIL,
+    Buffer,
+    Damage,
+    Frame,
+    frame_at,
+    walk,
+)
+from ...core.index import Index, index_from
+from ...core.payload import RecordError, member, unpack
+from .report import DamagedPlace, RecoveryReport
+from .tape import Tape
+
+HEADER_MAX_BYTES = 2**20  # rules are a few kilobytes; nothing larger is read before the file is known to be a cassette
+CHECK_ONCE_BYTES = 16 * 1024
+"""A body of at least this size is hashed on its first use only: a smaller one costs less than remembering it."""
+
+
+class Contents:
+    """The index over one tape, kept up to date with `take_in`."""
+
+    def __init__(self, tape: Tape, *, max_body_bytes: int = BODY_MAX_BYTES) -> None:
+        self.tape = tape
+        self.max_body_bytes = max_body_bytes
+        self.report = RecoveryReport(path=tape.path)
+        self.index = Index()
+        self.settings = CassetteSettings()
+        self.end = 0
+        """Where the next record goes: after the last intact one, the index at the end not counted."""
+        self._streams: dict[bytes, int] = {}
+        self._checked: set[int] = set()
+
+    # --- loading
+
+    def load(self) -> None:
+        """Reads header and index, or walks. Raises CassetteForeign for a file that is no cassette of this format."""
+        size = self.tape.size()
+        header_end = self._load_header(size)
+        if not self._load_index(size):
+            self.take_in(header_end, size)
+        self.index.by_key.settle()
+        self.index.bodies.settle()
+        self.report.incomplete_streams = sorted(self._streams.values())
+
+    def _load_header(self, size: int) -> int:
+        """The settings; returns where the first record after the header starts, 0 when the header is damaged."""
+        start = self.tape.read(min(size, HEADER_BYTES + HEADER_MAX_BYTES), 0)
+        found = frame_at(start, 0, len(start))
+        if found is None or found.kind != HEADER_KIND:
+            if self.is_foreign(start, size):
+                raise CassetteForeign(_not_a_cassette(self.tape.path), path=self.tape.path, offset=0)
+            self.report.has_damaged_header = True
+            return 0
+        self.tape.content(size)
+        try:
+            self.settings = settings_from(self.tape.values(found), path=self.tape.path)
+        except (CassetteDamaged, RecordError) as error:
+            self.report.has_damaged_header = True
+            self.report.damaged.append(DamagedPlace(0, found.end, f"the header: {error}"))
+        return found.end
+
+    def is_foreign(self, start: bytes, size: int) -> bool:
+        """Whether a file whose first record is not a header is no cassette at all, rather than a damaged one."""
+        if size == 0 or start[:4] == MARKER:
+            return False
+        content = self.tape.content(size)
+        return next((one for one in walk(content, 0, size) if isinstance(one, Frame)), None) is None
+
+    def _load_index(self, size: int) -> bool:
+        tail = (
+            frame_at(self.tape.read(HEADER_BYTES, size - HEADER_BYTES), 0, HEADER_BYTES)
+            if size > HEADER_BYTES
+            else None
+        )
+        if tail is None or tail.kind != TAIL:
+            return False
+        offset = int.from_bytes(tail.tag[:8], "little")
+        record = self.tape.read(max(size - HEADER_BYTES - offset, 0), offset) if offset < size else b""
+        found = frame_at(record, 0, len(record))
+        if found is None or found.kind != INDEX or found.end != len(record):
+            return False
+        return self._use_index(record, found, offset)
+
+    def _use_index(self, record: bytes, found: Frame, offset: int) -> bool:
+        """Takes over an index whose checksum and columns are right and that says it belongs where it stands."""
+        self.tape.content(self.tape.size())
+        try:
+            payload = self.tape.payload(found._replace(offset=offset))
+            values = unpack(payload, tail_bytes=found.tail_bytes)
+            if values.get("at") != offset:
+                return False
+            index = index_from(values, memoryview(payload)[len(payload) - found.tail_bytes :])
+            if self.report.has_damaged_header or "allowed" in values.get("settings", {}):
+                self.settings = settings_from(values["settings"], path=self.tape.path)
+        except (RecordError, CassetteDamaged, KeyError, AttributeError):
+            return False  # walking finds everything that the index knows; what is damaged is reported then
+        self.index, self.end, self.report.has_index = index, offset, True
+        return True
+
+    # --- walking
+
+    def take_in(self, start: int, end: int) -> None:
+        """Adds the records between two offsets, and notes what is damaged."""
+        if end <= start:
+            self.end = max(self.end, start)
+            return
+        self.end = start
+        if isinstance(self.tape.content(end), bytes):
+            self.tape.forget()
+        for one in walk(self.tape.content(end), start, end):
+            if isinstance(one, Damage):
+                self._note(one)
+            else:
+                self.take_in_record(one)
+                # An index at the very end is written anew, so the next record may take its place.
+                self.end = one.end if one.kind not in (INDEX, TAIL) else self.end
+
+    def _note(self, damage: Damage) -> None:
+        if damage.torn:
+            self.report.torn_at, self.report.torn_bytes = damage.offset, damage.end - damage.offset
+            return
+        if damage.offset == 0:
+            self.report.has_damaged_header = True
+        self.report.damaged.append(DamagedPlace(damage.offset, damage.end, "not a record that was written"))
+
+    def take_in_record(self, found: Frame) -> None:
+        """Adds one intact record to what is known."""
+        kind, tag = found.kind, found.tag
+        if kind == BODY:
+            self.index.bodies.add(tag, found.offset)
+        elif kind == INTERACTION:
+            self.index.add_found(tag, found.offset)
+        elif kind == STREAM_BEGIN:
+            self._streams[tag] = found.offset
+        elif kind == STREAM_CLOSE:
+            self._streams.pop(tag, None)
+        elif kind == RETIREMENT:
+            self._retire(found)
+        elif kind == AMENDMENT:
+            self._amend(found)
+        elif kind not in KIND_NAMES:
+            self.report.unknown_kinds[kind] = self.report.unknown_kinds.get(kind, 0) + 1
+
+    def _retire(self, found: Frame) -> None:
+        try:
+            self.index.retire(found.tag, keep=max(member(self.tape.values(found), "keep", int), 0))
+        except (CassetteDamaged, RecordError) as error:
+            self.report.damaged.append(DamagedPlace(found.offset, found.end, f"a retirement: {error}"))
+
+    def _amend(self, found: Frame) -> None:
+        try:
+            self.settings = amended(self.settings, self.tape.payload(found))
+        except (CassetteDamaged, RecordError) as error:
+            self.report.damaged.append(DamagedPlace(found.offset, found.end, f"an amendment: {error}"))
+
+    # --- reading
+
+    def interaction_frame(self, number: int) -> Frame:
+        """The record of an interaction, its header checked against the index."""
+        offset = self.index.columns["offsets"][number]
+        found = self.tape.frame(offset)
+        if found.kind != INTERACTION or found.tag != self.index.tag(number):
+            raise self.tape.damaged(offset, "another record stands where the index says that it is")
+        return found
+
+    def summary(self, number: int) -> Summary:
+        """The facts of an interaction; read from its record once when only its place is known."""
+        if not self.index.is_described(number):
+            found = self.interaction_frame(number)
+            try:
+                values = self.tape.values(found)
+                self.index.describe(number, summary_from(values, number=number, key=found.tag, offset=found.offset))
+            except RecordError as error:
+                raise self.tape.damaged(found.offset, str(error)) from None
+        return self.index.summary(number)
+
+    def summaries(self) -> Iterator[Summary]:
+        """All live interactions in recorded order; a damaged one is noted in the report and left out."""
+        for number in self.index.numbers():
+            try:
+                yield self.summary(number)
+            except CassetteDamaged as error:
+                self.note_damage(error)
+
+    def note_damage(self, error: CassetteDamaged) -> None:
+        """Adds a record that could not be read to the report, once."""
+        offset = error.offset or 0
+        if not any(place.offset == offset for place in self.report.damaged):
+            self.report.damaged.append(DamagedPlace(offset, offset, str(error)))
+
+    def body(self, digest: bytes, size: int) -> Buffer:
+        """A stored body by its address; a view of the file when it is not compressed. Tries every copy."""
+        problem: CassetteDamaged | None = None
+        for offset in self.index.bodies.candidates(digest):
+            try:
+                found = self.tape.frame(offset)
+                if found.kind != BODY or found.tag != digest:
+                    continue
+                return self._body_at(found, size)
+            except CassetteDamaged as error:
+                problem = error
+        raise problem or RecordError(f"the body {digest.hex()} is missing")
+
+    def _body_at(self, found: Frame, size: int) -> Buffer:
+        is_known = found.offset in self._checked
+        payload = self.tape.stored(found) if is_known else self.tape.payload(found)
+        try:
+            head_bytes = len(payload) - found.tail_bytes
+            values = unpack(payload, tail_bytes=found.tail_bytes)
+            body = restore(values, memoryview(payload)[head_bytes:], max_bytes=self.max_body_bytes)
+        except RecordError as error:
+            raise self.tape.damaged(found.offset, str(error)) from None
+        if len(body) != size:
+            raise self.tape.damaged(found.offset, f"a body of {len(body)} bytes where {size} were referred to")
+        if not is_known:
+            if address(body) != found.tag:
+                raise self.tape.damaged(found.offset, "a body under an address that is not its own")
+            if size >= CHECK_ONCE_BYTES:
+                self._checked.add(found.offset)
+        return body
+
+    def has_body(self, digest: bytes, size: int) -> bool:
+        """Whether an intact copy is stored: a damaged one must not be referred to again."""
+        try:
+            self.body(digest, size)
+        except (CassetteDamaged, RecordError):
+            return False
+        return True
+
+
+def _not_a_cassette(path: str) -> str:
+    return (
+        f"{path} is not a cassette: it does not start with a Sagetape header. "
+        "A cassette is made by `sagetape record`; other recordings come in by `sagetape cassette import`."
+    )

@@ -1,0 +1,53 @@
+"""What opening or verifying a cassette found wrong, in bytes and offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedPlace:
+    """Bytes `offset` to `end` of the file are not what was written."""
+
+    offset: int
+    end: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"bytes {self.offset} to {self.end}: {self.reason}"
+
+
+@dataclass(slots=True)
+class RecoveryReport:
+    """Grows while a cassette is read; empty of problems in a sound file."""
+
+    path: str = ""
+    has_index: bool = False
+    """Whether the index was used; without one the record headers were walked."""
+    torn_at: int | None = None
+    """Where an unfinished record starts at the end of the file."""
+    torn_bytes: int = 0
+    is_tail_cut: bool = False
+    """Whether the torn tail was removed (only when opened for writing)."""
+    damaged: list[DamagedPlace] = field(default_factory=list)
+    has_damaged_header: bool = False
+    unknown_kinds: dict[int, int] = field(default_factory=dict)
+    """Record kinds of a newer version, with how often each was skipped."""
+    incomplete_streams: list[int] = field(default_factory=list)
+    """Offsets of streams that were begun and neither kept nor dropped: the recorder died."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing damaged, nothing torn. An incomplete stream is an honest record of a crash, not damage."""
+        return not self.damaged and self.torn_at is None and not self.has_damaged_header
+
+    def lines(self) -> list[str]:
+        """The report for a person, one sentence each; empty when there is nothing to say."""
+        said = [f"{self.path}: {place}" for place in self.damaged]
+        if self.torn_at is not None:
+            what = "was removed" if self.is_tail_cut else "is ignored"
+            said.append(f"{self.path}: an unfinished record of {self.torn_bytes} bytes at offset {self.torn_at} {what}")
+        said += [f"{self.path}: the stream begun at offset {at} was never finished" for at in self.incomplete_streams]
+        for kind, count in sorted(self.unknown_kinds.items()):
+            said.append(f"{self.path}: {count} records of kind {kind}, unknown to this version, were skipped")
+        return said
