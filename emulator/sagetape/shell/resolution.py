@@ -16,7 +16,7 @@ from ..core.errors import ConfigError
 from .cassette_paths import check_present, expand, recorded_apart
 from .config_file import ConfigFile, find_config, read_config
 from .consistency import contradictions
-from .setting_kinds import suggestion
+from .setting_kinds import sentence, suggestion
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
 from .setting_tables import TABLE_READERS
 from .settings import STRICT_BODY_BYTES_MAX, ServerSettings
@@ -102,15 +102,14 @@ def read_into(layers: Layers, row: Row, place: str, *, read: Any, raw: Any) -> N
         layers.places[row.name] = place
     except ValueError as error:
         name = f"{row.file_key} " if place != row.variable else ""
-        stop = "" if str(error).endswith("?") else "."
-        layers.problems.append(f"{place}: {name}{error}{stop} {row.help}")
+        layers.problems.append(f"{place}: {name}{sentence(str(error))} {row.help}")
         layers.failed.add(row.name)
 
 
 def unknown_keys(file: ConfigFile) -> list[str]:
     """A sentence for every key of the file's root that is no setting."""
     return [
-        f"{file.place(key)}: unknown key {key!r}{suggestion(key, FILE_KEYS)}. Correct the name or remove it."
+        f"{file.place(key)}: {sentence(f'unknown key {key!r}{suggestion(key, FILE_KEYS)}')} Correct the name or remove it."
         for key in file.table
         if key not in FILE_KEYS
     ]

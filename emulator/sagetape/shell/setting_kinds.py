@@ -36,6 +36,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def sentence(text: str) -> str:
+    """The text with the stop it needs: a question has its own."""
+    return text if text.endswith(("?", ".")) else f"{text}."
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A string that matches a pattern as a whole."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from ..core.endpoints import Endpoint
 from ..core.errors import ConfigError
 from ..core.signing import Key
 from .config_file import ConfigFile
-from .setting_kinds import suggestion
+from .setting_kinds import sentence, suggestion
 
 Reader: TypeAlias = Callable[[Any, ConfigFile, list[str]], Any]
 
@@ -38,8 +39,8 @@ def credential_problems(table: Any, file: ConfigFile, *, number: int) -> list[st
     if not isinstance(table, dict):
         return [f"{here}: credentials must be tables. Write each under [[credentials]]."]
     found = [
-        f"{file.place('credentials', number, key)}: unknown key {key!r} of credentials"
-        f"{suggestion(key, CREDENTIAL_KEYS)}. Correct the name or remove it."
+        f"{file.place('credentials', number, key)}: "
+        f"{sentence(f'unknown key {key!r} of credentials{suggestion(key, CREDENTIAL_KEYS)}')} Correct the name or remove it."
         for key in table
         if key not in CREDENTIAL_KEYS
     ]
@@ -109,7 +110,15 @@ def read_faults(tables: list[Any], _file: ConfigFile, _problems: list[str]) -> t
     return tuple(tables)
 
 
+def read_endpoint_tables(tables: dict[str, Any], file: ConfigFile, problems: list[str]) -> Mapping[str, Endpoint]:
+    """The `[endpoints.<name>]` tables."""
+    from .endpoint_tables import read_endpoints
+
+    return read_endpoints(tables, file, problems)
+
+
 TABLE_READERS: dict[str, Reader] = {
+    "endpoints": read_endpoint_tables,
     "credentials": read_credentials,
     "faults": read_faults,
     "match": read_match,

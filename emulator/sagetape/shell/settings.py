@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ..core.endpoints import Endpoint
 from ..core.signing import Key
 
 PORT: Final = 7243  # SAGE on a telephone's keypad
@@ -46,7 +47,7 @@ class ServerSettings:
     """The chain for endpoints that declare none."""
     record_errors: bool = False
     """Keep failures of the transport to an upstream too."""
-    endpoints: Mapping[str, Any] = field(default_factory=dict)
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     """Declared endpoints by name."""
 
     # --- who may call
