@@ -120,8 +120,6 @@ def is_plain(script: Script) -> bool:
 # --- what aiohttp is given --------------------------------------------------------------------------------------------
 
 
-
-
 class WholeReply:
     """One prepared answer. The body's bytes are never copied when they are large."""
 

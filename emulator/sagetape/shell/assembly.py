@@ -1,0 +1,191 @@
+"""Puts a server's parts together from its settings: upstreams, cassettes, decks. Opens files; connects to nothing."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ..core.chance import Chances
+from ..core.deck import Deck, DeckSettings
+from ..core.matching import Matcher, MatchRules
+from ..core.modes import Mode, mode_for
+from ..core.routing import Router
+from ..core.rules import ScrubRules
+from ..core.scrub import Scrubber
+from ..core.secrets import Scanner
+from ..core.unwrap import find_zstd
+from ..version import __version__
+from . import upstreams
+from .clock import Clock, RealClock, VirtualClock
+from .decks import DEFAULT, Decks, Player
+from .library import Shelf
+from .settings import ServerSettings
+from .store import Cassette, CassetteSettings
+from .upstreams.modules import find_function, import_first
+from .upstreams.upstream import Upstream
+
+log = logging.getLogger("sagetape")
+
+SEED_MAX: Final = 2**32  # a drawn seed fits on a line and in every language's integers
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What a server holds besides its sockets. `close` gives everything back."""
+
+    settings: ServerSettings
+    live_secrets: tuple[str, ...] = ()
+    """Credentials of this process, looked for in every record before it is written."""
+    seed: int = 0
+    decks: Decks = field(init=False)
+    _upstreams: dict[tuple[str, ...], Upstream] = field(default_factory=dict)
+    _played: tuple[Cassette, ...] = ()
+    _recorders: list[Cassette] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        given = self.settings.seed
+        self.seed = secrets.randbelow(SEED_MAX) if given is None else given
+        self._played = tuple(Cassette.open(path) for path in self.settings.cassettes)
+        self.decks = Decks(self._make_player)
+        for spec in self.settings.upstreams():
+            self.find_upstream((spec,))  # a wrong specification is found now, not at the first request
+
+    # --- upstreams ---
+
+    def find_upstream(self, chain: tuple[str, ...]) -> Upstream:
+        """The upstream for a chain of specifications; opened once, shared by all decks."""
+        found = self._upstreams.get(chain)
+        if found is None:
+            options = upstreams.Settings(folder=self.settings.python_path)
+            spec: str | tuple[str, ...] = chain[0] if len(chain) == 1 else chain
+            found = self._upstreams[chain] = upstreams.parse_upstream(spec, options)
+        return found
+
+    def is_remote(self, spec: str) -> bool:
+        """Whether a specification leads off this machine."""
+        return self.find_upstream((spec,)).is_remote
+
+    # --- decks ---
+
+    def _make_player(self, name: str) -> Player:
+        settings = self.settings
+        recorder = self._open_recorder(name)
+        mode = self._mode(recorder)
+        shelf = self._shelf(recorder)
+        scrub_rules = self._scrub_rules(shelf)
+        deck = Deck(
+            name=name,
+            settings=self._deck_settings(mode),
+            library=shelf,
+            matcher=self._matcher(shelf),
+            scrubber=Scrubber(scrub_rules, account=settings.account),
+            router=Router(settings.endpoints.values()),
+            chances=Chances(self.seed),
+            is_remote=self.is_remote,
+        )
+        scanner = None
+        if mode.keeps:
+            allowed = frozenset(mark for cassette in shelf.cassettes for mark in cassette.settings.allowed)
+            scanner = Scanner(self.live_secrets, allowed=allowed | set(scrub_rules.allowed), zstd=find_zstd())
+        return Player(deck, self._clock(), self.find_upstream, shelf, cassette=recorder, scanner=scanner)
+
+    def _deck_settings(self, mode: Mode) -> DeckSettings:
+        settings = self.settings
+        return DeckSettings(
+            mode=mode,
+            miss_policy=settings.miss_policy,
+            miss_function=None if settings.miss_function is None else f"function:{settings.miss_function}",
+            exhausted=settings.exhausted,
+            speed=settings.speed,
+            strict=settings.strict,
+            upstream=settings.upstream,
+            closed_world=bool(settings.endpoints) and not settings.upstream,
+            version=__version__,
+        )
+
+    def _mode(self, recorder: Cassette | None) -> Mode:
+        if self.settings.is_replay and self.settings.mode == "none":
+            return mode_for("replay", had_recordings=True)
+        had = any(len(cassette) for cassette in (*self._played, *([recorder] if recorder else [])))
+        return mode_for(self.settings.mode, had_recordings=had)
+
+    def _clock(self) -> Clock:
+        text = self.settings.clock
+        if text == "real":
+            return RealClock()
+        return VirtualClock(None if text == "virtual" else datetime.fromisoformat(text).timestamp())
+
+    # --- cassettes ---
+
+    def _open_recorder(self, deck: str) -> Cassette | None:
+        """The cassette that a deck records into: the server's, or for a named deck one beside it."""
+        path = self.settings.record_to
+        if path is None:
+            return None
+        if deck != DEFAULT:
+            path = path.with_name(f"{path.stem}.{deck}{path.suffix}")
+        rules = MatchRules.from_dict(self.settings.match or self._first_rules())
+        durability = "disk" if self.settings.durability == "sync" else "cache"
+        header = CassetteSettings(match=rules.as_dict(), scrub=dict(self.settings.scrub), seed=self.seed)
+        existing = None if self.settings.match or not path.exists() else {}
+        recorder = Cassette.open(
+            path, writable=True, settings=header if existing is None else None, durability=durability
+        )
+        self._recorders.append(recorder)
+        return recorder
+
+    def _first_rules(self) -> Mapping[str, Any]:
+        return self._played[0].settings.match if self._played else {}
+
+    def _shelf(self, recorder: Cassette | None) -> Shelf:
+        """The cassettes of a deck under one set of rules. Those recorded under others get their keys anew, in memory."""
+        cassettes = (*self._played, *([recorder] if recorder else []))
+        if not cassettes:
+            return Shelf(())
+        rules = dict(self.settings.match) or dict(cassettes[0].settings.match)
+        wanted = MatchRules.from_dict(rules).as_dict()
+        shelved = []
+        for cassette in cassettes:
+            if MatchRules.from_dict(cassette.settings.match).as_dict() != wanted and cassette is not recorder:
+                matcher = _matcher(MatchRules.from_dict(wanted), self.settings.python_path)
+                header = CassetteSettings(match=wanted)
+                cassette = Cassette.open(cassette.path, settings=header, rekey=lambda i, m=matcher: m.key(i.call))
+            shelved.append(cassette)
+        return Shelf(shelved)
+
+    def _matcher(self, shelf: Shelf) -> Matcher:
+        given = self.settings.match or (shelf.cassettes[0].settings.match if shelf.cassettes else {})
+        return _matcher(MatchRules.from_dict(given), self.settings.python_path)
+
+    def _scrub_rules(self, shelf: Shelf) -> ScrubRules:
+        """The settings' rules and those of every cassette: rules only add."""
+        rules = ScrubRules.from_dict(self.settings.scrub)
+        for cassette in shelf.cassettes:
+            rules = rules.merge(ScrubRules.from_dict(cassette.settings.scrub))
+        return rules
+
+    # --- the end ---
+
+    async def close(self) -> list[str]:
+        """Ends what goes on without a client, writes indexes, closes files; returns what could not be written."""
+        for player in self.decks:
+            await player.settle()
+        failures = []
+        for cassette in (*self._recorders, *self._played):
+            try:
+                cassette.close()
+            except OSError as error:
+                failures.append(f"{cassette.path} could not be closed cleanly: {error}")
+        for upstream in self._upstreams.values():
+            await upstream.close()
+        return failures
+
+
+def _matcher(rules: MatchRules, folder: Path) -> Matcher:
+    names = [name.split(":") for name in rules.custom]
+    return Matcher(rules, custom=[find_function(import_first(module, folder), name) for module, name in names])

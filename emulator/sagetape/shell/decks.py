@@ -1,0 +1,164 @@
+"""Decks as the shell has them: each with its clock, its upstreams and the file it records into.
+
+A deck is chosen by a prefix of the path, `/deck/<name>`; without one it is `default`. The first use of a name makes the
+deck from the server's defaults. What a deck decides is `core/deck.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..core.deck import Deck, Forward
+from ..core.errors import CallerError, CassetteError, compact_json
+from ..core.secrets import Scanner
+from ..core.wire import Script, Step
+from .clock import Clock
+from .library import Shelf
+from .store import Cassette
+from .upstreams.upstream import NothingHere, Upstream
+
+log = logging.getLogger("sagetape")
+
+ADMIN_PREFIX: Final = b"/_sagetape/"
+DECK_PREFIX: Final = b"/deck/"
+DEFAULT: Final = "default"
+DECKS_MAX: Final = 1000  # names come from requests: without a bound they are a way to fill the memory
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+
+
+def split_deck(path: bytes) -> tuple[str, bytes]:
+    """The deck's name and AWS's own path behind the prefix."""
+    if not path.startswith(DECK_PREFIX):
+        return DEFAULT, path
+    name, slash, rest = path[len(DECK_PREFIX) :].partition(b"/")
+    return name.decode("latin-1"), slash + rest
+
+
+@dataclass(slots=True)
+class Player:
+    """A deck, and what it needs to wait and to write."""
+
+    deck: Deck
+    clock: Clock
+    find_upstream: Callable[[tuple[str, ...]], Upstream]
+    shelf: Shelf
+    cassette: Cassette | None = None
+    """Where new interactions are kept."""
+    scanner: Scanner | None = None
+    in_flight: int = 0
+    kept: int = 0
+    secrets: list[str] = field(default_factory=list)
+    """Findings that kept an interaction off the disk; the run ends with 7."""
+    failures: list[str] = field(default_factory=list)
+    """Interactions that could not be written; the run ends with 6."""
+    is_expected: bool = True
+    """Made by configuration or by the admin API, not by a request's path alone."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def keep(self, forward: Forward, script: Script, *, source: str, synthetic: bool) -> None:
+        """Reports an answer to the deck and writes what it wants kept. On return it is in the file.
+
+        A write that fails costs the recording, never the client's answer: the log and the exit code tell.
+        """
+        kept = self.deck.complete(forward, script, now=self.clock.now(), source=source, synthetic=synthetic)
+        if kept is None or self.cassette is None:
+            return
+        if self.scanner is not None:
+            findings = self.scanner.scan_interaction(kept.interaction)
+            if findings:
+                forward.entry.kept = False
+                self.secrets += [f"{f.kind} in {f.place} (fingerprint {f.fingerprint})" for f in findings]
+                for finding in findings:
+                    log.error(
+                        "not recorded: %s in %s of %s. Scrub it with a rule, or allow the fingerprint %s.",
+                        finding.kind,
+                        finding.place,
+                        kept.interaction.call.endpoint,
+                        finding.fingerprint,
+                    )
+                return
+        try:
+            self.cassette.append(kept.interaction, kept.key)
+            self.kept += 1
+            self.shelf.recorded(kept.interaction.call.endpoint)
+            self.deck.recorded(kept.key)
+        except CassetteError as error:
+            forward.entry.kept = False
+            self.failures.append(str(error))
+            log.error("answered but not recorded: %s", error)
+
+    def nothing(self, forward: Forward, nothing: NothingHere) -> Script:
+        """What the client gets when no upstream had an answer."""
+        if nothing.instead is not None:
+            self.keep(forward, nothing.instead, source="none", synthetic=False)
+            return nothing.instead
+        return self.deck.missed(forward, reason=nothing.reason).script
+
+    def drain(self, steps: AsyncIterator[Step]) -> None:
+        """Reads on when the client has left, so that what the upstream says is kept."""
+        task = asyncio.get_running_loop().create_task(_exhaust(steps))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self) -> None:
+        """Waits for the readings that go on without a client."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _exhaust(steps: AsyncIterator[Step]) -> None:
+    async for _ in steps:
+        pass
+
+
+class Decks:
+    """All decks of a server, by name. `make` builds one on first use."""
+
+    def __init__(self, make: Callable[[str], Player], *, decks_max: int = DECKS_MAX) -> None:
+        self._make = make
+        self._decks_max = decks_max
+        self._players: dict[str, Player] = {}
+
+    def get(self, name: str) -> Player:
+        """The deck of that name. Raises CallerError for a name that is none, and when there are too many."""
+        player = self._players.get(name)
+        return player if player is not None else self._first(name)
+
+    def add(self, name: str, player: Player) -> None:
+        """A deck made on purpose."""
+        self._players[name] = player
+
+    def remove(self, name: str) -> None:
+        """Forgets a deck; the next use of its name makes a new one."""
+        self._players.pop(name, None)
+
+    def __iter__(self) -> Iterator[Player]:
+        return iter(list(self._players.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._players
+
+    def names(self) -> Iterable[str]:
+        """The names in use, oldest first."""
+        return list(self._players)
+
+    def _first(self, name: str) -> Player:
+        if NAME.fullmatch(name) is None:
+            raise _refusal(f"{name[:100]!r} is no name for a deck: use letters, digits, dots, dashes, underscores.")
+        if len(self._players) >= self._decks_max:
+            raise _refusal(f"There are {self._decks_max} decks already. Remove some: DELETE /_sagetape/decks/<name>.")
+        player = self._make(name)
+        if name != DEFAULT:
+            player.is_expected = False
+            log.info("deck %s made on first use", name)
+        self._players[name] = player
+        return player
+
+
+def _refusal(text: str) -> CallerError:
+    return CallerError(400, "SagetapeDeck", compact_json({"Message": text}))

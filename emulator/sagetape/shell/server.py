@@ -1,0 +1,329 @@
+"""A server's life: open, announce, serve, drain, sum up.
+
+`run` is what the commands call; it returns the exit code. Two listening sockets (127.0.0.1 and ::1) share one port.
+The first SIGTERM or Ctrl-C stops accepting, lets calls in flight end, writes what is recorded and prints a summary; the
+second stops at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ..core.errors import ConfigError
+from ..core.hosts import HostRule
+from ..core.sigv4 import Verifier
+from . import host_os
+from .app import App
+from .assembly import Assembly
+from .connections import Server, require_c_parser
+from .decks import DEFAULT
+from .keyring import Keyring, accepted_regions, keyring_for
+from .memory import keep_freed_memory
+from .model import load_service
+from .settings import ServerSettings
+
+log = logging.getLogger("sagetape")
+
+BACKLOG: Final = 128  # asyncio logs one error per waiting connection when descriptors run out (python/cpython#151615)
+FILES_APART: Final = 64  # descriptors kept for cassettes and upstreams when connections are many
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that listens. `stop` ends it."""
+
+    app: App
+    assembly: Assembly
+    keyring: Keyring
+    port: int
+    url: str
+    server: Server
+    listeners: list[asyncio.Server]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    is_interrupted: bool = False
+
+    def ready_fields(self) -> dict[str, Any]:
+        """The ready line's fields, in its order."""
+        player = self.assembly.decks.get(DEFAULT)
+        fields: dict[str, Any] = {
+            "url": self.url,
+            "pid": os.getpid(),
+            "mode": "replay" if player.deck.settings.mode.name == "replay" else self.assembly.settings.mode,
+            "seed": self.assembly.seed,
+            "interactions": len(player.shelf),
+        }
+        if self.keyring.run_key is not None:
+            fields["access_key_id"] = self.keyring.run_key.access_key_id
+            fields["secret_access_key"] = self.keyring.run_key.secret_access_key
+        return fields
+
+
+def run(settings: ServerSettings) -> int:
+    """Serves until told to stop; the exit code. Raises SagetapeError for what is wrong at start."""
+    try:
+        import uvloop
+
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+    except ImportError:
+        loop_factory = None  # asyncio's own loop: everything works, a little slower
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(serve(settings))
+
+
+async def serve(settings: ServerSettings) -> int:
+    """One server's whole life on the running loop."""
+    running = await start(settings, environ=os.environ, home=Path.home())
+    try:
+        _listen_to_signals(running)
+        _watch(running, settings)
+        announce(running, settings)
+        await running.stopping.wait()
+    finally:
+        failures = await stop(running)
+        remove_port_file(settings)
+    return sum_up(running, failures)
+
+
+# --- start ------------------------------------------------------------------------------------------------------------
+
+
+async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: Path) -> Running:
+    """Opens everything and listens."""
+    if not settings.allow_python_parser:
+        require_c_parser()
+    keep_freed_memory()
+    keyring = keyring_for(settings, environ, home=home)
+    live = tuple(s for keys in keyring.keys.values() for k in keys for s in (k.secret_access_key, k.session_token) if s)
+    assembly = Assembly(settings, live_secrets=live)
+    assembly.decks.get(DEFAULT)
+    sockets = listen(settings)
+    port = sockets[0].getsockname()[1]
+    regions = accepted_regions(settings, environ, home=home)
+    app = App(
+        service=load_service(),
+        verifier=Verifier(
+            keyring.find,
+            regions=frozenset(regions) or None,
+            window_s=int(settings.clock_window_s),
+            mismatch_text="short" if settings.mismatch_text == "short" else "long",
+            level="lenient" if settings.auth == "lenient" else "off" if settings.auth == "off" else "strict",
+        ),
+        hosts=HostRule(port=port, bound=settings.host, listed=settings.allowed_hosts),
+        decks=assembly.decks,
+        region=regions[0] if regions else "us-east-1",
+        account=settings.account,
+        body_max_bytes=settings.body_bytes_max,
+        explain=settings.explain,
+    )
+    server = Server(
+        app.handle,
+        dates=app.dates,
+        new_request_id=app.new_request_id,
+        connections_max=min(settings.connections_max, files_max() - FILES_APART),
+        keep_alive_s=settings.keep_alive_s,
+    )
+    loop = asyncio.get_running_loop()
+    listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
+    gc.collect()
+    gc.freeze()  # indexes of large cassettes: what lives as long as the server is not looked through again
+    return Running(app, assembly, keyring, port, url_of(sockets[0]), server, listeners)
+
+
+def listen(settings: ServerSettings) -> list[socket.socket]:
+    """Sockets for all hosts on one port. Raises ConfigError when the port is taken."""
+    sockets: list[socket.socket] = []
+    port = settings.port
+    for host in settings.host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            sock = _bound(host, port, family=family)
+        except OSError as error:
+            if sockets and family is socket.AF_INET6:
+                continue  # a machine without IPv6 is served over IPv4
+            for other in sockets:
+                other.close()
+            raise _cannot_listen(host, port, error) from None
+        port = sock.getsockname()[1]
+        sockets.append(sock)
+    return sockets
+
+
+def _bound(host: str, port: int, *, family: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
+    owner = host_os.port_owner(port)
+    who = f" by process {owner} ({host_os.process_name(owner)})" if owner else ""
+    if port and error.errno in (48, 98, 10048):  # EADDRINUSE on macOS, Linux, Windows
+        text = f"Port {port} on {host} is taken{who}."
+        return ConfigError(f"{text} Stop that process, or take another port: --port 0 takes any free one.")
+    return ConfigError(f"Cannot listen on {host} port {port}: {error.strerror}. Take another: --host, --port.")
+
+
+def url_of(sock: socket.socket) -> str:
+    """The URL to give to a client."""
+    host, port = sock.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"
+
+
+def files_max() -> int:
+    """Open files this process may have, after raising the limit as far as it goes."""
+    try:
+        import resource
+    except ImportError:
+        return 8192  # Windows has no such limit on sockets
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a container may forbid it; the old limit holds then
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return 65_536 if soft == resource.RLIM_INFINITY else soft
+
+
+def announce(running: Running, settings: ServerSettings) -> None:
+    """The ready line on standard output, and the port file."""
+    fields = running.ready_fields()
+    if settings.port_file is not None:
+        scratch = settings.port_file.with_name(f"{settings.port_file.name}.{os.getpid()}")
+        scratch.write_text(f"{running.port}\n")
+        scratch.replace(settings.port_file)
+    if settings.json:
+        line = json.dumps({"event": "ready", **fields})
+    else:
+        line = "sagetape ready " + " ".join(f"{key}={value}" for key, value in fields.items())
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def remove_port_file(settings: ServerSettings) -> None:
+    """The port is nobody's any more."""
+    if settings.port_file is not None:
+        settings.port_file.unlink(missing_ok=True)
+
+
+# --- end --------------------------------------------------------------------------------------------------------------
+
+
+def _listen_to_signals(running: Running) -> None:
+    loop = asyncio.get_running_loop()
+
+    def told(number: signal.Signals) -> None:
+        if running.stopping.is_set():
+            os._exit(130 if number == signal.SIGINT else 1)  # the second one: no cleaning up; cassettes need none
+        running.is_interrupted = number == signal.SIGINT
+        running.stopping.set()
+
+    for number in host_os.signals_named(host_os.stop_signals()):
+        try:
+            loop.add_signal_handler(number, told, number)
+        except NotImplementedError:  # Windows' loops
+            signal.signal(number, lambda n, _: loop.call_soon_threadsafe(told, signal.Signals(n)))
+
+
+def _watch(running: Running, settings: ServerSettings) -> None:
+    loop = asyncio.get_running_loop()
+    if settings.exit_with_parent and not host_os.die_with_parent():
+        _watch_process(os.getppid(), running, loop)
+    if settings.parent_pid is not None:
+        _watch_process(settings.parent_pid, running, loop)
+    if settings.idle_timeout_s is not None:
+        _watch_idle(running, settings.idle_timeout_s, loop=loop, seen=-1)
+
+
+def _watch_process(pid: int, running: Running, loop: asyncio.AbstractEventLoop) -> None:
+    def ended() -> None:
+        loop.call_soon_threadsafe(running.stopping.set)
+
+    threading.Thread(target=host_os.watch_parent, args=(pid, ended), daemon=True).start()
+
+
+def _watch_idle(running: Running, idle_s: float, *, loop: asyncio.AbstractEventLoop, seen: int) -> None:
+    count = running.server.requests_count
+    if count == seen and not any(player.in_flight for player in running.assembly.decks):
+        log.info("no request for %s seconds: ending", idle_s)
+        running.stopping.set()
+        return
+    loop.call_later(idle_s, lambda: _watch_idle(running, idle_s, loop=loop, seen=count))
+
+
+async def stop(running: Running) -> list[str]:
+    """Stops accepting, lets calls in flight end, closes files; what could not be written."""
+    for listener in running.listeners:
+        listener.close()
+    running.server.pre_shutdown()
+    await running.server.shutdown(timeout=running.assembly.settings.drain_s)
+    return await running.assembly.close()
+
+
+def sum_up(running: Running, failures: list[str]) -> int:
+    """Prints what happened on standard error; the exit code."""
+    totals: dict[str, int] = {}
+    players = list(running.assembly.decks)
+    for player in players:
+        for source, count in player.deck.journal.counts.items():
+            totals[source] = totals.get(source, 0) + count
+    failures = [*failures, *(text for player in players for text in player.failures)]
+    leaks = [text for player in players for text in player.secrets]
+    refused = sum(count for code, count in running.app.refused.items() if " " not in code)
+    if refused:
+        totals["refused"] = totals.get("refused", 0) + refused
+    requests = sum(totals.values())
+    parts = ", ".join(f"{count} {source}" for source, count in sorted(totals.items()))
+    kept = sum(player.kept for player in players)
+    text = (
+        f"sagetape ended: {requests} requests" + (f" ({parts})" if parts else "") + (f"; {kept} kept" if kept else "")
+    )
+    if running.assembly.settings.json:
+        text = json.dumps({"event": "ended", "requests": requests, **totals, "kept": kept, "failures": failures})
+    sys.stderr.write(text + "\n")
+    for warning, count in _warnings(running).items():
+        sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
+    return _exit_code(running, failures=failures, leaks=leaks, misses=totals.get("miss", 0))
+
+
+def _warnings(running: Running) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for player in running.assembly.decks:
+        for text, count in player.deck.warnings.items():
+            found[text] = found.get(text, 0) + count
+    return found
+
+
+def _exit_code(running: Running, *, failures: list[str], leaks: list[str], misses: int) -> int:
+    if running.is_interrupted:
+        return 130
+    if leaks:
+        return 7
+    if failures:
+        return 6
+    if running.assembly.settings.strict and (misses or _warnings(running)):
+        return 3
+    return 0
