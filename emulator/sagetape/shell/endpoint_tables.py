@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ..core.endpoints import Endpoint
 from .config_file import ConfigFile
-from .setting_kinds import Choice, Kind, Number, Several, Switch, Text, Upstream, sentence, suggestion
+from .setting_kinds import Choice, Kind, Number, Several, Switch, Text, Upstream, sentence, unknown_key
 
 # Keys that read better than the fields' names, which are predicates.
 KEYS: Final = {"is_async": "async", "is_cached": "cached"}
@@ -70,12 +70,10 @@ def read_value(kind: Any, table: Any, reading: Reading, *, path: tuple[str | int
     hints = typing.get_type_hints(kind)
     names = {KEYS.get(item.name, item.name): item.name for item in dataclasses.fields(kind)}
     own = [name for name in names if name in NAME_FIELDS]
-    values: dict[str, Any] = {name: path[-1] for name in own}
+    values: dict[str, Any] = dict.fromkeys(own, path[-1])
     for key, raw in table.items():
         if key not in names or key in own:
-            near = suggestion(key, [name for name in names if name not in own])
-            text = sentence(f"unknown key {key!r} of {path[-1]}{near}")
-            reading.note((*path, key), f"{text} Correct the name or remove it.")
+            reading.note((*path, key), unknown_key(key, names.keys() - own, owner=str(path[-1])))
             continue
         values[names[key]] = read_field(hints[names[key]], raw, reading, path=(*path, key))
     return None if None in values.values() else kind(**values)

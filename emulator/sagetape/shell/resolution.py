@@ -16,7 +16,7 @@ from ..core.errors import ConfigError
 from .cassette_paths import check_present, expand, recorded_apart
 from .config_file import ConfigFile, find_config, read_config
 from .consistency import contradictions
-from .setting_kinds import sentence, suggestion
+from .setting_kinds import sentence, unknown_key
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
 from .setting_tables import TABLE_READERS
 from .settings import STRICT_BODY_BYTES_MAX, ServerSettings
@@ -108,11 +108,7 @@ def read_into(layers: Layers, row: Row, place: str, *, read: Any, raw: Any) -> N
 
 def unknown_keys(file: ConfigFile) -> list[str]:
     """A sentence for every key of the file's root that is no setting."""
-    return [
-        f"{file.place(key)}: {sentence(f'unknown key {key!r}{suggestion(key, FILE_KEYS)}')} Correct the name or remove it."
-        for key in file.table
-        if key not in FILE_KEYS
-    ]
+    return [f"{file.place(key)}: {unknown_key(key, FILE_KEYS)}" for key in file.table if key not in FILE_KEYS]
 
 
 def prepare(layers: Layers, command: str) -> None:

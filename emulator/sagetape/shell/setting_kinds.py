@@ -36,6 +36,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def unknown_key(key: str, known: Iterable[str], *, owner: str = "") -> str:
+    """What is said about a key that means nothing."""
+    text = f"unknown key {key!r}{f' of {owner}' if owner else ''}{suggestion(key, known)}"
+    return f"{sentence(text)} Correct the name or remove it."
+
+
 def sentence(text: str) -> str:
     """The text with the stop it needs: a question has its own."""
     return text if text.endswith(("?", ".")) else f"{text}."

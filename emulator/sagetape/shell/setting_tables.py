@@ -15,7 +15,7 @@ from ..core.endpoints import Endpoint
 from ..core.errors import ConfigError
 from ..core.signing import Key
 from .config_file import ConfigFile
-from .setting_kinds import sentence, suggestion
+from .setting_kinds import unknown_key
 
 Reader: TypeAlias = Callable[[Any, ConfigFile, list[str]], Any]
 
@@ -39,8 +39,7 @@ def credential_problems(table: Any, file: ConfigFile, *, number: int) -> list[st
     if not isinstance(table, dict):
         return [f"{here}: credentials must be tables. Write each under [[credentials]]."]
     found = [
-        f"{file.place('credentials', number, key)}: "
-        f"{sentence(f'unknown key {key!r} of credentials{suggestion(key, CREDENTIAL_KEYS)}')} Correct the name or remove it."
+        f"{file.place('credentials', number, key)}: {unknown_key(key, CREDENTIAL_KEYS, owner='credentials')}"
         for key in table
         if key not in CREDENTIAL_KEYS
     ]
