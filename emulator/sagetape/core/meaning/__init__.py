@@ -5,43 +5,39 @@ chooses its decoder by the content type, so `{"a": 1}` sent as `text/plain` is a
 as JSON, and a guess that changes with one byte would give wrong answers silently.
 
 A projection is total: whatever a reader does not understand (`Unreadable`) is compared as bytes. Every reader is linear
-in the body's length, with caps, imports nothing outside the standard library and runs no code from the body.
+in the body's length, with caps, imports nothing outside the standard library (but for pixels, when asked) and runs no
+code from the body.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Final
 
-from ..paths import Path
-from . import csv_rows, json_lines, json_text
-from .tree import Tree, Unreadable, digest
+from ..wire import EVENT_STREAM
+from . import csv_rows, json_lines, json_text, multipart, npy, npz, pixels, server_events
+from .reading import PLAIN, Reader, Reading, Understood
+from .tree import Unreadable, digest
 
-BYTES = "bytes"
+__all__ = [
+    "BYTES",
+    "EVENT_STREAM",
+    "KINDS",
+    "PLAIN",
+    "READERS",
+    "Reading",
+    "Understood",
+    "kind_of",
+    "media_type",
+    "project",
+    "require",
+    "understand",
+    "without_boundary",
+]
 
+BYTES: Final = "bytes"
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a body is read: what the rules of matching ask of the readers."""
-
-    round_digits: int | None = None
-    ignored: tuple[Path, ...] = ()
-    pixels: bool = False
-
-
-class Reader(Protocol):
-    """Turns a body into its tree, or raises Unreadable; never anything else, whatever the bytes."""
-
-    def __call__(self, body: bytes, *, round_digits: int | None = ..., ignored: tuple[Path, ...] = ...) -> Tree: ...
-
-
-READERS: dict[str, Reader] = {
-    "json": json_text.read,
-    "json-lines": json_lines.read,
-    "csv": csv_rows.read,
-}
-
-KINDS: dict[str, str] = {
+KINDS: Final[dict[str, str]] = {
     "application/json": "json",
     "application/x-json": "json",
     "text/json": "json",
@@ -53,8 +49,16 @@ KINDS: dict[str, str] = {
     "application/x-ndjson": "json-lines",
     "text/csv": "csv",
     "application/csv": "csv",
+    "application/x-npy": "npy",
+    "application/npy": "npy",
+    "application/x-npz": "npz",
+    "application/npz": "npz",
+    "multipart/form-data": "multipart",
+    "multipart/mixed": "multipart",
+    "multipart/related": "multipart",
+    "text/event-stream": "server-events",
 }
-"""Media types whose bodies are read; `+json` is JSON too (RFC 6839), everything else is bytes."""
+"""Media types whose bodies are read. `+json` is JSON too (RFC 6839), images when asked; everything else is bytes."""
 
 
 def media_type(content_type: str | None) -> str:
@@ -65,36 +69,52 @@ def media_type(content_type: str | None) -> str:
 def kind_of(content_type: str | None, reading: Reading) -> str:
     """The name of the reader for a content type, or `bytes`."""
     media = media_type(content_type)
-    kind = KINDS.get(media)
-    if kind is None and media.endswith("+json"):
-        return "json"
-    return kind or BYTES
+    if media in KINDS:
+        return KINDS[media]
+    if reading.pixels and media.startswith("image/"):
+        return "pixels"
+    return "json" if media.endswith("+json") else BYTES
 
 
-def understand(content_type: str | None, body: bytes, reading: Reading) -> tuple[str, Tree]:
-    """The kind as which a body was really read, and its tree (the body itself when that is `bytes`)."""
+def understand(content_type: str | None, body: bytes, reading: Reading) -> Understood:
+    """What a body means. Never raises, whatever the bytes: what is not understood is bytes."""
     kind = kind_of(content_type, reading)
     if kind == BYTES:
-        return BYTES, body
+        return Understood(BYTES, body)
     try:
-        return kind, READERS[kind](body, round_digits=reading.round_digits, ignored=reading.ignored)
-    except Unreadable:
-        return BYTES, body
+        return Understood(kind, READERS[kind](body, content_type or "", reading))
+    except Unreadable as error:
+        return Understood(BYTES, body, str(error))
 
 
 def project(content_type: str | None, body: bytes, *, body_sha256: bytes, reading: Reading) -> tuple[str, bytes]:
     """The kind as which a body is compared, and its meaning in 16 bytes (for `bytes`: the 32 of its SHA-256)."""
     if kind_of(content_type, reading) == BYTES:
         return BYTES, body_sha256
-    kind, tree = understand(content_type, body, reading)
-    return (BYTES, body_sha256) if kind == BYTES else (kind, digest(kind, tree))
+    understood = understand(content_type, body, reading)
+    if understood.kind == BYTES:
+        return BYTES, body_sha256
+    return understood.kind, digest(understood.kind, understood.tree)
 
 
 def without_boundary(content_type: str) -> str:
     """A multipart content type without the boundary parameter, which is new in each request."""
-    first, *parameters = content_type.split(";")
-    return ";".join([first, *(p for p in parameters if p.strip()[:9].lower() != "boundary=")])
+    return multipart.without_boundary(content_type)
 
 
 def require(reading: Reading) -> None:
     """Raise ConfigError when a way of reading needs something that is not installed."""
+    if reading.pixels:
+        pixels.require()
+
+
+READERS: Final[dict[str, Reader]] = {
+    "json": json_text.read,
+    "json-lines": json_lines.read,
+    "csv": csv_rows.read,
+    "npy": npy.read,
+    "npz": npz.read,
+    "multipart": partial(multipart.read, understand=understand),
+    "server-events": server_events.read,
+    "pixels": pixels.read,
+}

@@ -10,27 +10,28 @@ from __future__ import annotations
 
 import re
 
-from ..paths import Path
 from . import tree
+from .reading import Reading
 from .tree import Tree, Unreadable
 
 _FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n|\n|\r|\Z)')
+# With leading zeros it is a code, not a number, and stays a text.
 _NUMBER = re.compile(
-    r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,4})?|[+-]?\.[0-9]+(?:[eE][+-]?[0-9]{1,4})?", re.ASCII
+    r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,4})?|[+-]?\.[0-9]+(?:[eE][+-]?[0-9]{1,4})?", re.ASCII
 )
 
 
-def read(body: bytes, *, round_digits: int | None = None, ignored: tuple[Path, ...] = ()) -> Tree:
+def read(body: bytes, content_type: str, reading: Reading) -> Tree:
     """The list of rows, each a list of fields. Raises Unreadable."""
-    del ignored  # they are places in JSON documents; one that is meant for JSON must not drop a column here
+    del content_type  # ignored places are places in JSON documents; one that is meant for JSON drops no column here
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Unreadable("not UTF-8") from error
     rows = _quoted_rows(text) if '"' in text else _plain_rows(text)
-    if round_digits is None:
+    if reading.round_digits is None:
         return rows
-    return [[_rounded(field, round_digits) for field in row] for row in rows]
+    return [[_rounded(field, reading.round_digits) for field in row] for row in rows]
 
 
 def _plain_rows(text: str) -> list[list[str]]:

@@ -6,15 +6,11 @@ line that is not JSON makes the whole body unreadable.
 
 from __future__ import annotations
 
-from ..paths import Path
 from . import json_text
+from .reading import Reading
 from .tree import Tree
 
 
-def read(body: bytes, *, round_digits: int | None = None, ignored: tuple[Path, ...] = ()) -> Tree:
+def read(body: bytes, content_type: str, reading: Reading) -> Tree:
     """The list of the documents' trees. Raises Unreadable."""
-    return [
-        json_text.read(line, round_digits=round_digits, ignored=ignored)
-        for line in body.split(b"\n")
-        if line.strip(b" \t\r")
-    ]
+    return [json_text.read(line, content_type, reading) for line in body.split(b"\n") if line.strip(b" \t\r")]

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from ..paths import Path
 from . import tree
 from .places import without
+from .reading import Reading
 from .tree import Tree, Unreadable
 
 DEPTH_MAX = 100
@@ -23,9 +23,10 @@ DEPTH_MAX = 100
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def read(body: bytes, *, round_digits: int | None = None, ignored: tuple[Path, ...] = ()) -> Tree:
+def read(body: bytes, content_type: str, reading: Reading) -> Tree:
     """The document's tree, without its ignored places. Raises Unreadable."""
-    return without(parse(body, round_digits=round_digits), ignored)
+    del content_type
+    return without(parse(body, round_digits=reading.round_digits), reading.ignored)
 
 
 def parse(body: bytes, *, round_digits: int | None = None) -> Tree:

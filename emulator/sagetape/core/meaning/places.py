@@ -1,10 +1,13 @@
-"""Taking places out of a tree, so that they do not count.
+"""Places in a tree: taking them out, so that they do not count, and naming them for people.
 
 An ignored member of an object is taken out: a document without it is equal to one that has it. An ignored element of a
 list becomes a placeholder: its value does not count, the list's length still does.
 """
 
 from __future__ import annotations
+
+import json
+import re
 
 from ..paths import Path, Step
 from .tree import IGNORED, Tree
@@ -44,3 +47,31 @@ def _drop(node: Tree, step: Step) -> None:
             node[:] = [IGNORED] * len(node)
         elif isinstance(step, int) and step < len(node):
             node[step] = IGNORED
+
+
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def place_of(kind: str, steps: tuple[str | int, ...]) -> str:
+    """A place in a body as its reader would name it: `$.a[0]`, `line 3 $.a`, `row 2, column 1`, `part 1 json $.a`."""
+    if kind == "json-lines" and steps:
+        return f"line {int(steps[0]) + 1} {json_place(steps[1:])}"
+    if kind == "csv" and steps:
+        return ", ".join(f"{word} {int(step) + 1}" for word, step in zip(("row", "column"), steps, strict=False))
+    if kind == "multipart" and steps:
+        part = f"part {int(steps[0]) + 1}"
+        return f"{part} {place_of(str(steps[1]), steps[2:])}" if len(steps) > 1 else part
+    if kind == "npz" and steps:
+        return f"array {steps[0]}"
+    return json_place(steps) if kind in ("json", "json-lines", "headers") else kind
+
+
+def json_place(steps: tuple[str | int, ...]) -> str:
+    """A place in a JSON document, in the language of ignored paths after the leading `$`."""
+    return "$" + "".join(_step_text(step) for step in steps)
+
+
+def _step_text(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if _BARE.fullmatch(step) else f".{json.dumps(step, ensure_ascii=False)}"

@@ -1,0 +1,128 @@
+"""The wrong-answer guard: where an answer may be right only by luck.
+
+Three findings, as values; who shows them, counts them or fails on them (`--strict`) decides elsewhere.
+
+- `left-out`: two recordings share a key and differ in something that the key leaves out (a header, an ignored place, a
+  rounded number). A caller that means one may get the other.
+- `order`: several takes of one key have different answers, so that the order of the calls alone chooses.
+- `again`: a take was served once more after the last one.
+
+Evidence that this is how recorded tests go wrong without a word: https://github.com/keploy/keploy/pull/4570,
+https://github.com/teng-lin/notebooklm-py/issues/549.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from .differences import Difference, compare_answers, describe
+from .matching import DEFAULT_MEMBERS, Matcher, MatchRules
+from .misses import MEMBER_HEADERS, Recorded, body_differences
+from .wire import Call, Interaction
+
+Kind: TypeAlias = Literal["left-out", "order", "again"]
+
+# These are new in each call by design; that they differ says nothing.
+_PASSING: Final = frozenset({"SessionId", "InferenceId"})
+_EXACT = Matcher(MatchRules())
+DISTINCT_MAX = 8  # different answers that are told apart; comparing all pairs of a thousand takes would cost more
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason to doubt an answer."""
+
+    kind: Kind
+    text: str
+    """One sentence for people, the same for the same recordings in every run."""
+    numbers: tuple[int, ...]
+    """The interactions concerned."""
+
+
+def inspect_takes(takes: Sequence[Recorded], *, matcher: Matcher) -> list[Finding]:
+    """What is doubtful about the takes of one key, in recorded order: at most one finding of each kind.
+
+    At load this is asked for keys with two takes or more only, so that other bodies are not read.
+    """
+    findings = (left_out(takes, matcher=matcher), order_alone(takes))
+    return [finding for finding in findings if finding is not None]
+
+
+def left_out(takes: Sequence[Recorded], *, matcher: Matcher) -> Finding | None:
+    """The first take that differs from the first one in something the key leaves out."""
+    if len(takes) < 2:
+        return None
+    first, *others = takes
+    for other in others:
+        found = unseen_differences(first.interaction.call, other.interaction.call, matcher=matcher)
+        if found:
+            text = (
+                f"{_named(first)} and {_named(other)} have one key and differ in what the match rules leave out: "
+                f"{describe(found[0], now='then')}. Add it to the match rules, or delete one of the two."
+            )
+            return Finding("left-out", text, (first.number, other.number))
+    return None
+
+
+def unseen_differences(one: Call, other: Call, *, matcher: Matcher) -> list[Difference]:
+    """What differs between two calls although their key is the same; spacing and key order are no difference."""
+    found = [
+        Difference(MEMBER_HEADERS.get(name, name), _quoted(one.members.get(name)), _quoted(other.members.get(name)))
+        for name in sorted({*one.members, *other.members} - _PASSING - set(matcher.rules.members))
+        if one.members.get(name) != other.members.get(name)
+    ]
+    if one.body_sha256 != other.body_sha256:
+        found += body_differences(other, one, matcher=_EXACT)
+    return found
+
+
+def order_alone(takes: Sequence[Recorded]) -> Finding | None:
+    """Whether the order of the calls alone chooses among different answers. Attempts of one SDK call are one."""
+    distinct = _distinct([take for take in takes if "attempt" not in take.interaction.notes])
+    if len(distinct) < 2:
+        return None
+    first, second = distinct[:2]
+    found = compare_answers(first.interaction.script, second.interaction.script, limit=1)
+    text = (
+        f"{len(distinct)} different answers are recorded for one request ({_request(first.interaction)}); the order of "
+        f"the calls alone chooses among them. {_named(first)} and {_named(second)}: "
+        f"{describe(found[0], now='then')}. If the requests differ, add what differs to the match rules."
+    )
+    return Finding("order", text, tuple(take.number for take in distinct))
+
+
+def _distinct(takes: Iterable[Recorded]) -> list[Recorded]:
+    """The takes whose answers mean something else than those before them."""
+    distinct: list[Recorded] = []
+    for take in takes:
+        script = take.interaction.script
+        if len(distinct) < DISTINCT_MAX and all(
+            compare_answers(known.interaction.script, script, limit=1) for known in distinct
+        ):
+            distinct.append(take)
+    return distinct
+
+
+def served_again(take: Recorded, *, index: int) -> Finding:
+    """A take was served after the last one of its key; `index` is its place among them, from 0."""
+    text = (
+        f"Take {index + 1} ({_named(take)}, {_request(take.interaction)}) was served again after the last one. "
+        'Record as many takes as there are calls, or set exhausted = "miss" to be told at the call.'
+    )
+    return Finding("again", text, (take.number,))
+
+
+def _named(take: Recorded) -> str:
+    return f"interaction {take.number} in {take.cassette}"
+
+
+def _request(interaction: Interaction) -> str:
+    call = interaction.call
+    routed = [f"{name} {call.members[name]!r}" for name in DEFAULT_MEMBERS[:4] if name in call.members]
+    return ", ".join([f"{call.operation} {call.endpoint}", *routed])
+
+
+def _quoted(value: str | None) -> str:
+    return "absent" if value is None else f'"{value[:100]}"'

@@ -1,0 +1,223 @@
+"""Why no recording answered: the nearest one, the first difference by name, and what to do.
+
+Writes the text that a user reads in the exception (at most `MESSAGE_MAX` characters) and the whole of it for the
+journal. It chooses nothing and records nothing. The nearest recording is the one whose key differs in the fewest parts,
+then the one whose body is nearest; only `SCORED_MAX` bodies are compared, so that a miss stays cheap among 100,000.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from .differences import Body, Difference, describe, nearness
+from .errors import MESSAGE_MAX
+from .matching import Matcher
+from .wire import Call, Interaction
+
+EXAMINED_MAX = 2_000  # recordings whose key parts are compared
+SCORED_MAX = 16  # of them, recordings whose bodies are compared
+BODY_DIFFERENCES = 50  # enough to rank two bodies; a miss shows the first and counts the rest
+TEXT_MAX = 20_000  # of the journal's whole text, in characters
+MEMBER_HEADERS = {
+    "TargetModel": "X-Amzn-SageMaker-Target-Model",
+    "TargetVariant": "X-Amzn-SageMaker-Target-Variant",
+    "TargetContainerHostname": "X-Amzn-SageMaker-Target-Container-Hostname",
+    "InferenceComponentName": "X-Amzn-SageMaker-Inference-Component",
+    "EnableExplanations": "X-Amzn-SageMaker-Enable-Explanations",
+    "CustomAttributes": "X-Amzn-SageMaker-Custom-Attributes",
+    "InferenceId": "X-Amzn-SageMaker-Inference-Id",
+    "PrefixAwareId": "X-Amzn-SageMaker-Prefix-Aware-Id",
+    "ContentType": "Content-Type",
+    "Accept": "Accept",
+}  # botocore sagemaker-runtime 2017-05-13, shape InvokeEndpointInput
+LOOSENED = ("Accept", "ContentType", "CustomAttributes", "InferenceId", "PrefixAwareId")
+"""Members that a user may be advised to leave out. The others choose the model: without them, answers would be swapped."""
+
+
+class Recorded(Protocol):
+    """A recording as a miss looks at it."""
+
+    @property
+    def number(self) -> int:
+        """The interaction's number."""
+
+    @property
+    def interaction(self) -> Interaction:
+        """The recorded request and its answer."""
+
+    @property
+    def cassette(self) -> str:
+        """Where it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The recording that came nearest to a call, and everything in which it differs."""
+
+    recorded: Recorded
+    differences: tuple[Difference, ...]
+    searched: int
+    """How many recordings were looked at."""
+
+
+def find_nearest(call: Call, candidates: Iterable[Recorded], *, matcher: Matcher) -> Nearest | None:
+    """The candidate that differs least from a (scrubbed) call; None when there is no candidate."""
+    asked = matcher.projections(call)
+    examined = [
+        (_distance(asked, matcher.projections(candidate.interaction.call)), place, candidate)
+        for place, candidate in zip(range(EXAMINED_MAX), candidates, strict=False)
+    ]
+    if not examined:
+        return None
+    best = heapq.nsmallest(SCORED_MAX, examined, key=lambda row: row[:2])
+    fewest = best[0][0]
+    compared = [
+        (candidate, explain(call, candidate.interaction.call, matcher)) for d, _, candidate in best if d == fewest
+    ]
+    candidate, found = min(compared, key=lambda pair: nearness(pair[1]))
+    return Nearest(candidate, tuple(found), len(examined))
+
+
+def _distance(asked: Sequence[tuple[str, Hashable]], recorded: Sequence[tuple[str, Hashable]]) -> int:
+    """Parts of the key that differ, the body aside unless it alone does: who routes elsewhere is farther away."""
+    body = asked[-1][1] != recorded[-1][1]
+    return 2 * sum(1 for _ in _parts_that_differ(asked[:-1], recorded[:-1])) + body
+
+
+def _parts_that_differ(
+    asked: Sequence[tuple[str, Hashable]], recorded: Sequence[tuple[str, Hashable]]
+) -> Iterable[tuple[str, Hashable, Hashable]]:
+    before, now = dict(recorded), dict(asked)
+    for name in dict.fromkeys((*now, *before)):
+        if before.get(name) != now.get(name):
+            yield name, before.get(name), now.get(name)
+
+
+def explain(call: Call, recorded: Call, matcher: Matcher) -> list[Difference]:
+    """All differences between a call and a recorded one that the key sees: the key's parts first, then the body."""
+    asked, before = matcher.projections(call), matcher.projections(recorded)
+    found = [
+        Difference(_name(name), _value(one), _value(other))
+        for name, one, other in _parts_that_differ(asked[:-1], before[:-1])
+    ]
+    if asked[-1] != before[-1]:
+        found += body_differences(call, recorded, matcher=matcher)
+    return found
+
+
+def body_differences(call: Call, recorded: Call, *, matcher: Matcher) -> list[Difference]:
+    """Where two calls' bodies differ, as the matcher reads them, with `body, ` before each place."""
+    by_meaning = matcher.rules.body == "meaning"
+    one, other = (Body(side.body, side.members.get("ContentType") if by_meaning else None) for side in (recorded, call))
+    found = comparebody_differences(one, other, reading=matcher.reading, limit=BODY_DIFFERENCES)
+    return [Difference(f"body, {d.place}", d.recorded, d.actual, d.note, d.weight) for d in found]
+
+
+def _name(part: str) -> str:
+    return f"header {MEMBER_HEADERS[part]}" if part in MEMBER_HEADERS else part
+
+
+def _value(value: Hashable) -> str:
+    if value is None:
+        return "absent"
+    text = value if isinstance(value, str) else repr(value)
+    return f'"{text[:197]}..."' if len(text) > 200 else f'"{text}"' if isinstance(value, str) else text
+
+
+# --- the text -----------------------------------------------------------------------------------------------------
+
+
+def explain_miss(
+    call: Call,
+    candidates: Iterable[Recorded],
+    *,
+    matcher: Matcher,
+    why: str = "no-match",
+    mode: str = "none",
+    cassette_names: Sequence[str] = (),
+) -> str:
+    """The text of a miss, at most 2,048 characters. `why` is `no-match`, `exhausted` or `mode`."""
+    text = miss_text(call, candidates, matcher=matcher, why=why, mode=mode, cassette_names=cassette_names, shown=1)
+    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 3] + "..."
+
+
+def miss_text(
+    call: Call,
+    candidates: Iterable[Recorded],
+    *,
+    matcher: Matcher,
+    why: str = "no-match",
+    mode: str = "none",
+    cassette_names: Sequence[str] = (),
+    shown: int = BODY_DIFFERENCES,
+) -> str:
+    """The whole text, for the journal: every difference that was found, up to `shown` of them."""
+    nearest = find_nearest(call, candidates, matcher=matcher)
+    lines = [_what_happened(call, why, cassette_names)]
+    if nearest is not None:
+        lines += _nearest_lines(nearest, shown=shown, is_exhausted=why == "exhausted")
+    lines.append(_what_to_do(call, nearest, why=why, mode=mode, cassette_names=cassette_names))
+    return "\n".join(lines)[:TEXT_MAX]
+
+
+def _what_happened(call: Call, why: str, cassette_names: Sequence[str]) -> str:
+    target = f'{call.operation} on endpoint "{call.endpoint}"'
+    where = f" ({', '.join(cassette_names[:3])}{', ...' if len(cassette_names) > 3 else ''})" if cassette_names else ""
+    if why == "exhausted":
+        return f"All recorded takes of this {target} have been served{where}."
+    return f"No recording answers this {target}{where}."
+
+
+def _nearest_lines(nearest: Nearest, *, shown: int, is_exhausted: bool) -> list[str]:
+    recorded = nearest.recorded
+    at = datetime.fromtimestamp(recorded.interaction.origin.recorded_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    word = "Last take" if is_exhausted and not nearest.differences else "Nearest"
+    searched = "" if nearest.searched == 1 else f", of {nearest.searched} compared"
+    lines = [f"{word}: interaction {recorded.number} in {recorded.cassette}, recorded {at}{searched}."]
+    for index, difference in enumerate(nearest.differences[:shown]):
+        lines.append(f"{'First difference' if not index else 'Then'}: {describe(difference, now='asked')}.")
+    more = len(nearest.differences) - shown
+    if more > 0:
+        lines.append(f"{more}{' or more' if len(nearest.differences) >= BODY_DIFFERENCES else ''} further differences.")
+    return lines
+
+
+def _what_to_do(call: Call, nearest: Nearest | None, *, why: str, mode: str, cassette_names: Sequence[str]) -> str:
+    cassette = nearest.recorded.cassette if nearest else next(iter(cassette_names), "CASSETTE")
+    record = f"sagetape record {cassette} --upstream {_upstream(nearest)}"
+    if why == "exhausted":
+        return (
+            f'What to do: serve the last one again (exhausted = "last"), or record one more take: {record} --mode all'
+        )
+    if why == "mode":
+        first = f'What to do: mode "{mode}" asks no upstream; record the call: {record}'
+    else:
+        first = f"What to do: record the call: {record}"
+    advice = _loosening(nearest.differences) if nearest else None
+    return f"{first}{f'; or, if the difference means nothing, {advice}' if advice else ''}"
+
+
+def _upstream(nearest: Nearest | None) -> str:
+    """Where the nearest recording came from, if that can be asked again."""
+    source = nearest.recorded.interaction.origin.source if nearest else ""
+    return source if source.startswith(("aws", "http://", "https://")) else "aws"
+
+
+def _loosening(differences: Sequence[Difference]) -> str | None:
+    """The match option that would make the difference not count, when there is one difference of one kind."""
+    first = differences[0] if differences else None
+    if first is None:
+        return None
+    if first.place.startswith("body, ") and "$." in first.place:
+        path = first.place.partition("$.")[2]
+        if "apart" in first.note:
+            return f"match with ignore_paths = ['{path}'] or round_digits"
+        return f"match with ignore_paths = ['{path}']"
+    if first.place.startswith("body, ") and ("apart" in first.note or "largest difference" in first.note):
+        return "match with round_digits"
+    member = next((name for name in LOOSENED if first.place == f"header {MEMBER_HEADERS[name]}"), None)
+    return f"leave {member} out of the match rule members" if member else None
