@@ -35,7 +35,7 @@ MEMBER_HEADERS = {
     "Accept": "Accept",
 }  # botocore sagemaker-runtime 2017-05-13, shape InvokeEndpointInput
 LOOSENED = ("Accept", "ContentType", "CustomAttributes", "InferenceId", "PrefixAwareId")
-"""Members that a user may be advised to leave out. The others choose the model: without them, answers would be swapped."""
+"""Members that a user may be told to leave out. The others choose the model: without them answers would be swapped."""
 
 
 class Recorded(Protocol):
@@ -113,7 +113,7 @@ def body_differences(call: Call, recorded: Call, *, matcher: Matcher) -> list[Di
     """Where two calls' bodies differ, as the matcher reads them, with `body, ` before each place."""
     by_meaning = matcher.rules.body == "meaning"
     one, other = (Body(side.body, side.members.get("ContentType") if by_meaning else None) for side in (recorded, call))
-    found = comparebody_differences(one, other, reading=matcher.reading, limit=BODY_DIFFERENCES)
+    found = compare_bodies(one, other, reading=matcher.reading, limit=BODY_DIFFERENCES)
     return [Difference(f"body, {d.place}", d.recorded, d.actual, d.note, d.weight) for d in found]
 
 
