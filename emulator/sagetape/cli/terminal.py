@@ -75,3 +75,8 @@ def table_lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]
     whole = [list(head), *([harmless(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in whole) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in whole]
+
+
+def painted_verdict(text: str, *, is_good: bool) -> str:
+    """The last line of a run."""
+    return f"{painted(f'{NAME}: verdict:', 'green' if is_good else 'red', sys.stderr)} {harmless(text)}"

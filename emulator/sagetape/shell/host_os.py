@@ -7,6 +7,7 @@ Windows they were tested in that way only.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -45,16 +46,43 @@ def apart_options(platform: str = sys.platform) -> dict[str, Any]:
 
 def bound_options(platform: str = sys.platform) -> dict[str, Any]:
     """Arguments of Popen for a child that must not outlive this process; only Linux promises that for any program."""
-    return {"preexec_fn": die_with_parent} if platform == "linux" else {}
+    if platform != "linux":
+        return {}
+    parent = os.getpid()
+    kernel_call()  # looked up before the fork: after it, another thread's lock could be held for ever
+
+    def bind() -> None:
+        if die_with_parent() and os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)  # the parent ended before the kernel was asked
+
+    return {"preexec_fn": bind}
+
+
+@functools.cache
+def kernel_call() -> Callable[..., int] | None:
+    """Linux's `prctl`; None elsewhere."""
+    try:
+        found: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    except (OSError, AttributeError, TypeError):  # Windows has no CDLL(None), macOS no prctl
+        return None
+    return found
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> bool:
     """Asks the kernel to signal this process when the thread that started it ends; False where it cannot be asked."""
+    prctl = kernel_call()
+    return prctl is not None and prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0) == 0
+
+
+def shares_terminal() -> bool:
+    """Whether a Ctrl-C on a terminal reaches this process, and so every child in its group too."""
+    if not hasattr(os, "tcgetpgrp"):
+        return True  # Windows sends it to every process of the console
     try:
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-    except (OSError, AttributeError, TypeError):  # not Linux: Windows has no CDLL(None), macOS no prctl
-        return False
-    return bool(prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0) == 0)
+        with open("/dev/tty", "rb") as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False  # no terminal at all
 
 
 def is_alive(pid: int, platform: str = sys.platform) -> bool:

@@ -38,6 +38,13 @@ class Keyring:
         """The keys of that id, the configured first; empty when it is not known here."""
         return self.keys.get(access_key_id, ())
 
+    def live_secrets(self) -> tuple[str, ...]:
+        """Secrets and tokens that must never reach a disk: all but the public ones, which are no secrets."""
+        public = {key.secret_access_key for key in WELL_KNOWN_KEYS}
+        known = (key for keys in self.keys.values() for key in keys)
+        found = (text for key in known for text in (key.secret_access_key, key.session_token) if text)
+        return tuple(dict.fromkeys(text for text in found if text not in public))
+
 
 def keyring_for(
     settings: ServerSettings, environ: Mapping[str, str], *, home: Path, draw: Callable[[], Key] | None = None

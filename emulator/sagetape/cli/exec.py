@@ -1,0 +1,139 @@
+"""`sagetape exec`: start a server, set the AWS variables, run a command, stop, print the verdict, pass on the code.
+
+The server is a process of its own, out of reach of the terminal's Ctrl-C, which is meant for the command; both end when
+this process is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+
+from ..shell.client_env import apply
+from ..shell.exec_env import command_changes
+from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
+from ..shell.server_process import NotReady, ServerProcess, start_server
+from ..shell.settings import ServerSettings
+from .options import SectionedCommand, setting_options, settings_from
+from .terminal import complain, harmless, painted_verdict, tell, warn
+
+MISSED: Final = 3
+NOT_FOUND: Final = 127  # POSIX sh, 2.8.2: the command was not found
+NOT_RUNNABLE: Final = 126  # the same: it was found and cannot be run
+OF_THE_SERVER: Final = ("json", "exit_with_parent", "parent_pid", "port")
+OURS: Final = ("replay", "record", "command")
+
+
+@click.command("exec", cls=SectionedCommand)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.option("--replay", multiple=True, metavar="CASSETTE", help="Replay this; the network is never touched.")
+@click.option("--record", metavar="CASSETTE", help="Record into this what --upstream answers.")
+@setting_options(without=OF_THE_SERVER)
+@click.pass_context
+def exec_(
+    ctx: click.Context, /, command: tuple[str, ...], replay: tuple[str, ...], record: str | None, **flags: Any
+) -> None:
+    """Run COMMAND against a server of its own, on a free port.
+
+    With --replay or --record as those commands do, else as serve does. Ends with COMMAND's exit code when it is not 0,
+    else with 3 after a miss, else with the server's.
+    """
+    if replay and record:
+        raise click.UsageError("--replay and --record exclude each other: give one of them.")
+    name, files = ("replay", replay) if replay else ("record", (record,)) if record else ("serve", ())
+    field = {"replay": "cassettes", "record": "record_to"}
+    named = {field[name]: tuple(map(Path, files)) if replay else Path(files[0])} if files else {}
+    settings = settings_from(name, flags | named)  # wrong settings are said here, before anything is started
+    try:
+        server = start_server([name, *passed_on(ctx), "--port=0", "--", *files], pass_on=tell)
+    except NotReady as ended:
+        ctx.exit(ended.code)
+    ctx.exit(run_against(server, settings, command))
+
+
+def run_against(server: ServerProcess, settings: ServerSettings, command: Sequence[str]) -> int:
+    """Runs the command, stops the server, prints the verdict; the exit code of the whole."""
+    code = NOT_FOUND
+    try:
+        changes, note = command_changes(settings, server.ready, os.environ, home=Path.home())
+        if note:
+            warn(note)
+        code = run_command(command, apply(changes, os.environ))
+    finally:
+        verdict = judge(server, server.stop())
+    return code or verdict
+
+
+def passed_on(ctx: click.Context) -> list[str]:
+    """The flags of the command line that are the server's, as words. Variables reach it by themselves."""
+    words: list[str] = []
+    for option in ctx.command.params:
+        name = option.name or ""
+        if name not in OURS and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            words += spelled(option, ctx.params[name])
+    return words
+
+
+def spelled(option: click.Parameter, value: Any) -> Iterator[str]:
+    """An option and its value as words."""
+    if isinstance(value, bool):
+        yield option.opts[0] if value else option.secondary_opts[0]
+        return
+    for one in value if isinstance(value, tuple) else (value,):
+        yield f"{option.opts[0]}={one}"
+
+
+def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs a command to its end, passing signals on; its exit code as a shell counts it."""
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        complain(f"{command[0]}: no such command. Nothing was run. Write what follows -- as you would in a shell.")
+        return NOT_FOUND
+    try:
+        child = subprocess.Popen([program, *command[1:]], env=dict(environ), **bound_options())
+    except OSError as error:
+        complain(f"{command[0]} cannot be run: {error.strerror}. Nothing was run. Is it a program for this machine?")
+        return NOT_RUNNABLE
+    with passing_signals(child):
+        return exit_status(child.wait())
+
+
+@contextmanager
+def passing_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Passes signals on to a child. A Ctrl-C on a terminal that it shares with us has reached it already."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT or not shares_terminal():
+            child.send_signal(number)
+
+    numbers = (signal.SIGINT, *signals_named(forwarded_signals()))
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def judge(server: ServerProcess, own: int) -> int:
+    """Prints the verdict on standard error; the exit code it stands for."""
+    counts = {name: count for name, count in server.summary.items() if isinstance(count, int) and count}
+    requests = counts.pop("requests", 0)
+    misses = counts.get("miss", 0)
+    parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    text = f"{requests} request{'' if requests == 1 else 's'}{f' ({parts})' if parts else ''}"
+    code = own or (MISSED if misses else 0)
+    for failure in server.summary.get("failures", ()):
+        tell(f"  {harmless(str(failure))}")
+    tell(painted_verdict(f"{text}, {'clean' if code == 0 else f'failed with {code}'}", is_good=code == 0))
+    return code
