@@ -98,7 +98,13 @@ class MatchRules:
 
     def reading(self) -> meaning.Reading:
         """How bodies of requests are read under these rules."""
-        presets = [path for name in self.presets for path in PRESETS[name].request]
+        return self._reading([path for name in self.presets for path in PRESETS[name].request])
+
+    def answer_reading(self) -> meaning.Reading:
+        """How answers are read when they are compared: the presets' places in answers, and the same ignored paths."""
+        return self._reading([path for name in self.presets for path in PRESETS[name].answer])
+
+    def _reading(self, presets: Sequence[str]) -> meaning.Reading:
         ignored: list[Path] = [parse_path(path) for path in dict.fromkeys((*self.ignore_paths, *presets))]
         return meaning.Reading(round_digits=self.round_digits, ignored=tuple(ignored), pixels=self.images == "pixels")
 

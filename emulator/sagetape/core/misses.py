@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from .differences import Body, Difference, describe, nearness
+from .differences import Body, Difference, compare_bodies, describe, nearness
 from .errors import MESSAGE_MAX
 from .matching import Matcher
 from .wire import Call, Interaction
