@@ -2,7 +2,21 @@
 
 from ...core.cassette import CassetteSettings, Summary
 from .cassette import Cassette
+from .compaction import CompactReport, compact
 from .report import DamagedPlace, RecoveryReport
+from .rewriting import RewriteCassette
 from .streams import StreamRecording
+from .verification import verify
 
-__all__ = ["Cassette", "CassetteSettings", "DamagedPlace", "RecoveryReport", "StreamRecording", "Summary"]
+__all__ = [
+    "Cassette",
+    "CassetteSettings",
+    "CompactReport",
+    "DamagedPlace",
+    "RecoveryReport",
+    "RewriteCassette",
+    "StreamRecording",
+    "Summary",
+    "compact",
+    "verify",
+]

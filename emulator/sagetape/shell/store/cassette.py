@@ -42,7 +42,8 @@ class Cassette:
     """Interactions by number and by key. Use `open`, and `close` or a `with` block."""
 
     def __init__(self, contents: Contents, *, writer: Appender | None, lock: RecorderLock | None, shared: bool) -> None:
-        self._contents = contents
+        self.contents = contents
+        """For the other modules of the store."""
         self._writer = writer
         self._lock = lock
         self._shared = shared
@@ -121,28 +122,28 @@ class Cassette:
     def _rekey(self, rekey: Rekey) -> None:
         """Recomputes all keys in memory; a damaged interaction has no key and answers nothing."""
         keys: dict[int, bytes] = {}
-        for number in self._contents.index.numbers():
+        for number in self.contents.index.numbers():
             try:
                 keys[number] = rekey(self.read(number))
             except CassetteDamaged as error:
-                self._contents.note_damage(error)
-        self._contents.index.assign(keys)
+                self.contents.note_damage(error)
+        self.contents.index.assign(keys)
 
     # --- facts
 
     @property
     def path(self) -> str:
-        return self._contents.tape.path
+        return self.contents.tape.path
 
     @property
     def settings(self) -> CassetteSettings:
         """The header, with its amendments."""
-        return self._contents.settings
+        return self.contents.settings
 
     @property
     def report(self) -> RecoveryReport:
         """What is wrong with the file, as far as it was read."""
-        return self._contents.report
+        return self.contents.report
 
     @property
     def is_suspect(self) -> bool:
@@ -151,26 +152,34 @@ class Cassette:
 
     def __len__(self) -> int:
         """Interactions that can be played."""
-        return len(self._contents.index) - self._contents.index.retired_count
+        return len(self.contents.index) - self.contents.index.retired_count
 
     def takes(self, key: bytes) -> Sequence[int]:
         """The numbers of the interactions recorded for a key, in recorded order; empty when there are none."""
-        return self._contents.index.takes(key)
+        return self.contents.index.takes(key)
 
     def numbers(self) -> Iterator[int]:
         """The numbers of all interactions that can be played, in recorded order."""
-        return self._contents.index.numbers()
+        return self.contents.index.numbers()
+
+    def endpoints(self) -> set[str]:
+        """The endpoints that the cassette knows, without making a summary of every interaction."""
+        index = self.contents.index
+        if not index.is_described_wholly():
+            return {one.endpoint for one in self.summaries()}
+        return {index.names.texts[name] for name in set(index.columns["endpoints"])}
 
     def key(self, number: int) -> bytes:
-        return self._contents.index.key(number)
+        """The 16 bytes under which an interaction is found."""
+        return self.contents.index.key(number)
 
     def summary(self, number: int) -> Summary:
         """What is known of one interaction without its bodies. Raises CassetteDamaged."""
-        return self._contents.summary(number)
+        return self.contents.summary(number)
 
     def summaries(self) -> Iterator[Summary]:
         """All interactions without their bodies, in recorded order; damaged ones go to `report` instead."""
-        return self._contents.summaries()
+        return self.contents.summaries()
 
     # --- reading
 
@@ -185,7 +194,7 @@ class Cassette:
         return script
 
     def _decoded(self, number: int, decode: Callable[[Mapping[str, Any], Any], Any]) -> Any:
-        contents = self._contents
+        contents = self.contents
         found = contents.interaction_frame(number)
         try:
             return decode(contents.tape.values(found), contents.body)
@@ -194,11 +203,11 @@ class Cassette:
 
     def refresh(self) -> int:
         """Takes in what other processes appended since; says how many interactions came."""
-        before = len(self._contents.index)
-        size = self._contents.tape.size()
-        if size > self._contents.end:
-            self._contents.take_in(self._contents.end, size)
-        return len(self._contents.index) - before
+        before = len(self.contents.index)
+        size = self.contents.tape.size()
+        if size > self.contents.end:
+            self.contents.take_in(self.contents.end, size)
+        return len(self.contents.index) - before
 
     # --- writing
 
@@ -232,7 +241,7 @@ class Cassette:
         """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""
         retirement = retirement_record(key, keep=len(interactions))
         number = self.keep([(one, key) for one in interactions], after=retirement)
-        self._contents.index.retire(key, keep=len(interactions))
+        self.contents.index.retire(key, keep=len(interactions))
         return number
 
     def write_stream_record(
@@ -240,7 +249,7 @@ class Cassette:
     ) -> bytes:
         """One record of a stream under way, with the body that it refers to; returns the stream's tag."""
         with self._appender.exclusive() as offset:
-            shelf = Shelf(self._contents.has_body, 0)
+            shelf = Shelf(self.contents.has_body, 0)
             packed = pack(values(shelf.place))
             tag = stream_tag(packed[:16], offset) if tag is None else tag
             self._appender.write([*shelf.buffers, *frame(kind, packed, tag=tag)])
@@ -260,7 +269,7 @@ class Cassette:
             raise ValueError(f"a key has 16 bytes, not {len(key)}")
         try:
             return lay_out(
-                interaction, key, is_stored=self._contents.has_body, compress_max_bytes=self.compress_max_bytes
+                interaction, key, is_stored=self.contents.has_body, compress_max_bytes=self.compress_max_bytes
             )
         except (RecordError, UnicodeEncodeError, ValueError, TypeError, OverflowError) as error:
             raise CassetteError(
@@ -269,14 +278,14 @@ class Cassette:
 
     def _added(self, interaction: Interaction, key: bytes, layout: Layout, offset: int) -> tuple[int, int]:
         """Adds what was written at an offset to the index; its number, and where it ends."""
-        index = self._contents.index
+        index = self.contents.index
         offset = self._add_bodies(layout.bodies, offset)
         number = index.add(summary_of(interaction, number=len(index), key=key, offset=offset))
         return number, offset + layout.record_bytes
 
     def _add_bodies(self, bodies: Iterable[tuple[bytes, int]], offset: int) -> int:
         for digest, record_bytes in bodies:
-            self._contents.index.bodies.add(digest, offset)
+            self.contents.index.bodies.add(digest, offset)
             offset += record_bytes
         return offset
 
@@ -284,7 +293,7 @@ class Cassette:
         """Takes all takes of a key out of play; they stay in the file until `compact`."""
         with self._appender.exclusive():
             self._appender.write(retirement_record(key, keep=0))
-            self._contents.index.retire(key)
+            self.contents.index.retire(key)
 
     def allow(self, fingerprints: Iterable[str]) -> None:
         """Adds false alarms of the secret scan to the cassette."""
@@ -292,7 +301,7 @@ class Cassette:
         if new:
             with self._appender.exclusive() as offset:
                 self._appender.write(amendment_record(new))
-                self._contents.take_in(offset, self._contents.end)
+                self.contents.take_in(offset, self.contents.end)
 
     def begin_stream(
         self, call: Call, head: Head, *, key: bytes, origin: Provenance, session: SessionMark | None = None
@@ -310,30 +319,49 @@ class Cassette:
 
     # --- closing
 
-    def close(self) -> None:
-        """Writes the index and frees the lock. A file to which nothing was added is left as it is."""
-        if self._contents.tape.fd < 0:
+    def close(self, *, durably: bool = False) -> None:
+        """Writes the index and frees the lock. A file to which nothing was added is left as it is.
+
+        `durably` syncs to disk whatever the durability is.
+        """
+        if self.contents.tape.fd < 0:
             return
         try:
             if self._writer is not None:
                 self._replacements.finish(self)
                 self._finish(self._writer)
+                if durably or self.durability == "disk":
+                    self._writer.sync()
         finally:
             self._release()
 
     def _finish(self, writer: Appender) -> None:
-        if self._is_new and not len(self._contents.index) and not self._shared:
-            self._contents.tape.files.unlink(self.path)
+        if self._is_new and not len(self.contents.index) and not self._shared:
+            self.contents.tape.files.unlink(self.path)
             return
-        if not self._shared and not writer.is_suspect and (writer.has_written or not self.report.has_index):
-            for _ in self.summaries():
-                pass  # describes what was only found by walking
-            with writer.exclusive() as offset:
-                writer.write(index_record(self._contents.index, settings_values(self.settings), offset=offset))
-        self.sync()
+        if self._shared or writer.is_suspect or not (writer.has_written or not self.report.has_index):
+            return
+        for _ in self.summaries():
+            pass  # describes what was only found by walking
+        with writer.exclusive() as offset:
+            writer.write(index_record(self.contents.index, settings_values(self.settings), offset=offset))
+
+    def discard(self) -> None:
+        """Ends without an index, as a crash would; what was appended stays."""
+        self._release()
+
+    def sync_directory(self) -> None:
+        """Makes the file's name last, where the file system can."""
+        self._appender.sync_directory()
 
     def _release(self) -> None:
-        self._contents.tape.close()
+        self._release_file()
+        self._release_lock()
+
+    def _release_file(self) -> None:
+        self.contents.tape.close()
+
+    def _release_lock(self) -> None:
         if self._lock is not None:
             self._lock.release()
 

@@ -56,11 +56,11 @@ class Contents:
 
     # --- loading
 
-    def load(self) -> None:
+    def load(self, *, use_index: bool = True) -> None:
         """Reads header and index, or walks. Raises CassetteForeign for a file that is no cassette of this format."""
         size = self.tape.size()
         header_end = self._load_header(size)
-        if not self._load_index(size):
+        if not use_index or not self._load_index(size):
             self.take_in(header_end, size)
         self.index.by_key.settle()
         self.index.bodies.settle()
@@ -220,12 +220,13 @@ class Contents:
                 found = self.tape.frame(offset)
                 if found.kind != BODY or found.tag != digest:
                     continue
-                return self._body_at(found, size)
+                return self.body_at(found, size)
             except CassetteDamaged as error:
                 problem = error
         raise problem or RecordError(f"the body {digest.hex()} is missing")
 
-    def _body_at(self, found: Frame, size: int) -> Buffer:
+    def body_at(self, found: Frame, size: int | None) -> Buffer:
+        """The body in a record, checked on its first use; `size` is what whoever refers to it expects."""
         is_known = found.offset in self._checked
         payload = self.tape.stored(found) if is_known else self.tape.payload(found)
         try:
@@ -234,12 +235,12 @@ class Contents:
             body = restore(values, memoryview(payload)[head_bytes:], max_bytes=self.max_body_bytes)
         except RecordError as error:
             raise self.tape.damaged(found.offset, str(error)) from None
-        if len(body) != size:
+        if size is not None and len(body) != size:
             raise self.tape.damaged(found.offset, f"a body of {len(body)} bytes where {size} were referred to")
         if not is_known:
             if address(body) != found.tag:
                 raise self.tape.damaged(found.offset, "a body under an address that is not its own")
-            if size >= CHECK_ONCE_BYTES:
+            if len(body) >= CHECK_ONCE_BYTES:
                 self._checked.add(found.offset)
         return body
 

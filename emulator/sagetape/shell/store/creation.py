@@ -13,12 +13,12 @@ from .contents import Contents
 from .tape import Tape, retried, unreadable
 
 
-def open_existing(files: Files, path: str, *, max_body_bytes: int) -> Contents:
+def open_existing(files: Files, path: str, *, max_body_bytes: int, use_index: bool = True) -> Contents:
     """A cassette to be read; the file is not changed."""
     tape = Tape(files, path, flags=os.O_RDONLY)
     try:
         contents = Contents(tape, max_body_bytes=max_body_bytes)
-        contents.load()
+        contents.load(use_index=use_index)
         _require_something(contents)
     except BaseException:
         tape.close()
