@@ -1,0 +1,312 @@
+"""The ways a command can go: one call, a stream, an asynchronous inference, a pipeline, a batch, a rehearsal.
+
+Each takes a client and the options and gives an exit code. Standard output carries answers and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any, BinaryIO
+
+from . import batch, cli, journal, printing
+from .answers import InvokeResult
+from .cli import Options
+from .errors import ParameterError, StreamBroken
+from .invoker import Client
+from .parameters import ASYNC, INVOKE, STREAM, canonical
+from .progress import Bar
+from .request import Outgoing
+from .select import PASS_THRU
+from .splitters import ServerEvent
+
+Way = Callable[[Client, Options], int]
+
+CMDLETS = {
+    INVOKE: "Invoke-SMREndpoint (InvokeEndpoint)",
+    STREAM: "Invoke-SMREndpointWithResponseStream (InvokeEndpointWithResponseStream)",
+    ASYNC: "Invoke-SMREndpointAsync (InvokeEndpointAsync)",
+}
+
+
+def choose(options: Options) -> Way:
+    """The way that the options ask for."""
+    if options["batch"]:
+        return ask_batch
+    if options["name"] == "-":
+        return ask_pipeline
+    if options["stream"]:
+        return ask_stream
+    return ask_async if options["is_async"] else ask_once
+
+
+def ask_once(client: Client, options: Options) -> int:
+    """InvokeEndpoint, once."""
+    if not _may_send(client, options, operation := INVOKE):
+        return 0
+    select = PASS_THRU if options["pass_thru"] else options["select"]
+    result = client.invoke(body=_body(options, operation), select=select, **cli.members_of(options))
+    _tell(client, options, result)
+    _write(options, lambda is_terminal: _shape(result, options, is_terminal=is_terminal))
+    return 0
+
+
+def ask_async(client: Client, options: Options) -> int:
+    """InvokeEndpointAsync; with `--wait`, the output object's bytes."""
+    if not _may_send(client, options, operation := ASYNC):
+        return 0
+    select = options["select"]
+    result = client.invoke_async(body=_body(options, operation), select=select, **cli.members_of(options))
+    _tell(client, options, result)
+    if options["wait_s"] and hasattr(result, "wait"):
+        output = result.wait(timeout_s=options["wait_s"])
+        _write(
+            options,
+            lambda is_terminal: printing.pretty(output.body, output.content_type) if is_terminal else output.body,
+        )
+        return 0
+    if hasattr(result, "properties"):
+        shaped = _query(printing.response_object(result), options)
+        _write(options, lambda is_terminal: _json(shaped, is_terminal=is_terminal))
+    else:
+        _write(options, lambda is_terminal: printing.selected_bytes(result, is_terminal=is_terminal))
+    return 0
+
+
+def ask_stream(client: Client, options: Options) -> int:
+    """InvokeEndpointWithResponseStream, printed as it arrives."""
+    if not _may_send(client, options, operation := STREAM):
+        return 0
+    if options["query"] or options["as_json"] or options["select"] not in (None, "*", "Body"):
+        raise ParameterError(
+            "A stream is printed as it arrives: --select, --query and --json need the whole. Leave --stream out."
+        )
+    with (
+        client.invoke_stream(body=_body(options, operation), **cli.members_of(options)) as stream,
+        _output(options) as (out, is_terminal),
+    ):
+        _tell(client, options, stream)
+        reading = options["reading"] or ("text" if is_terminal else "parts")
+        try:
+            for piece in getattr(stream, reading)():
+                out.write(_piece(piece, is_terminal=is_terminal))
+                out.flush()
+        except StreamBroken:
+            if is_terminal:
+                out.write(b"\n")  # the error begins on a line of its own
+            raise
+    return 0
+
+
+def ask_pipeline(client: Client, options: Options) -> int:
+    """Endpoint names or parameter objects from standard input, one call each in order; the first error ends it."""
+    common = cli.members_of(options)
+    if options["body"]:
+        common["body"] = cli.body_of(options)
+    select = PASS_THRU if options["pass_thru"] else options["select"]
+    with _output(options) as (out, _):
+        for result in client.invoke_each(_pipeline_items(cli.input_lines()), select=select, **common):
+            _tell(client, options, result)
+            shaped = _query(printing.response_object(result), options) if isinstance(result, InvokeResult) else result
+            if isinstance(shaped, bytes):
+                shaped = printing.body_members(shaped)["Body"]
+            if shaped is not None:
+                out.write(_json(shaped, is_terminal=False))
+                out.flush()
+    return 0
+
+
+def _pipeline_items(lines: Iterator[str]) -> Iterator[Any]:
+    """A line that begins like an object is one; a JSON string or a bare word is a name."""
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("{"):
+            yield batch.read_line(number, line)
+        else:
+            yield json.loads(line) if line.startswith('"') else line
+
+
+def ask_batch(client: Client, options: Options) -> int:
+    """A batch from JSON Lines, with a bar, a journal and a summary."""
+    with ExitStack() as stack:
+        plan = _plan(options, stack)
+        stop = threading.Event()
+        with _interruptible(stop):
+            summary = batch.run(client, plan, stop)
+        if plan.bar is not None:
+            plan.bar.clear()
+        if plan.journal is not None:
+            plan.journal.close(is_finished=not summary.is_interrupted)
+    text = json.dumps(summary.as_dict()) if options["as_json"] else summary.text()
+    sys.stderr.write(text + "\n")
+    return cli.CTRL_C if summary.is_interrupted else summary.exit_code
+
+
+def _plan(options: Options, stack: ExitStack) -> batch.Plan:
+    output = options["output"]
+    progressed = journal.read_progress(output) if options["resume"] else journal.Progressed()
+    if output and not options["resume"] and os.path.exists(journal.journal_path(output)):
+        raise ParameterError(
+            f"{journal.journal_path(output)} stands from a run that was stopped. Go on with --resume, or remove it to begin again."
+        )
+    lines, total = _batch_input(options["batch"], stack)
+    out = printing.standard_output()
+    if output:
+        out = stack.enter_context(open(output, "ab" if options["resume"] else "wb"))
+    defaults = cli.members_of(options)
+    if options["body"]:
+        defaults["body"] = cli.body_of(options)
+    plan = batch.Plan(
+        lines,
+        out,
+        canonical(defaults),
+        concurrency=options["concurrency"],
+        journal=journal.Journal(journal.journal_path(output)) if output else None,
+        progressed=progressed,
+        repeats_lost=not options["at_most_once"],
+    )
+    if sys.stderr.isatty():
+        plan.bar = Bar(sys.stderr, total=total, started_s=plan.monotonic())
+    return plan
+
+
+def _batch_input(path: str, stack: ExitStack) -> tuple[Iterable[tuple[int, str]], int | None]:
+    """Numbered lines without the empty ones, and how many there are when that can be counted."""
+    if path == "-":
+        return _numbered(sys.stdin.buffer), None
+    try:
+        with open(path, "rb") as file:
+            total = sum(1 for line in file if line.strip())
+        return _numbered(stack.enter_context(open(path, "rb"))), total
+    except OSError as error:
+        raise ParameterError(
+            f"The batch {path!r} cannot be read: {error.strerror}. Check the path and its permissions."
+        ) from error
+
+
+def _numbered(file: BinaryIO) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            yield number, line.decode("utf-8", "replace")  # what is not UTF-8 fails as JSON, by its number
+
+
+class _interruptible:
+    """While it lasts, the first Ctrl-C sets `stop` and the second leaves at once."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, *_: object) -> None:
+        if self._stop.is_set():
+            os._exit(cli.CTRL_C)  # threads wait on sockets; the journal is unbuffered and whole
+        self._stop.set()
+        sys.stderr.write("\nstopping after the calls that are on their way; Ctrl-C again leaves at once\n")
+        sys.stderr.flush()
+
+
+# --- what the ways share ------------------------------------------------------------------------------------------
+
+
+def _body(options: Options, operation: str) -> Any:
+    body = cli.body_of(options)
+    if body is None and operation != ASYNC:
+        printing.say("warning: Body is null; an empty body is sent. Give --body '' to say that this is meant.")
+        return b""
+    return body
+
+
+def _may_send(client: Client, options: Options, operation: str) -> bool:
+    """False after a rehearsal. WhatIf wins over Force, Force over Confirm, as in PowerShell."""
+    members = cli.members_of(options)
+    if options["what_if"]:
+        body = cli.body_of(options)
+        _rehearse(
+            client, client.prepare(operation, {**members, "body": b"" if body is None and operation != ASYNC else body})
+        )
+        return False
+    if options["confirm"] and not options["force"]:
+        target = members.get("endpoint_name", "")
+        cli.confirm(f'Performing the operation "{CMDLETS[operation]}" on target "{target}". Go on?')
+    return True
+
+
+def _rehearse(client: Client, outgoing: Outgoing) -> None:
+    url, headers = client.describe(outgoing)
+    lines = [f'What if: Performing the operation "{CMDLETS[outgoing.operation]}" on target "{outgoing.endpoint}".']
+    lines += [f"POST {url}", *(f"{name}: {value}" for name, value in headers)]
+    lines.append(f"({len(outgoing.body)} bytes of body; nothing was sent)")
+    printing.standard_output().write(("\n".join(lines) + "\n").encode("utf-8"))
+
+
+def _tell(client: Client, options: Options, result: Any) -> None:
+    if options["verbose"]:
+        told = f"request id {result.request_id}, status {result.status}" if hasattr(result, "facts") else "selected"
+        printing.say(f"asked {cli.where(client)}: {told}")
+
+
+def _shape(result: Any, options: Options, *, is_terminal: bool) -> bytes:
+    """What is printed of a whole answer."""
+    if not isinstance(result, InvokeResult):
+        return printing.selected_bytes(result, is_terminal=is_terminal)
+    if options["query"] or options["as_json"] or options["select"] == "*":
+        return _json(_query(printing.response_object(result), options), is_terminal=is_terminal)
+    return printing.pretty(result.body, result.content_type) if is_terminal else result.body
+
+
+def _query(content: dict[str, Any], options: Options) -> Any:
+    return printing.queried(options["query"], content) if options["query"] else content
+
+
+def _json(value: Any, *, is_terminal: bool) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal else None)
+    return (printing.harmless(text) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _piece(piece: Any, *, is_terminal: bool) -> bytes:
+    """One piece of a stream as it is printed: bytes as they are, everything else one line."""
+    if isinstance(piece, bytes):
+        return printing.harmless(piece.decode("utf-8", "replace")).encode() if is_terminal else piece
+    if isinstance(piece, ServerEvent):
+        return (printing.harmless(piece.data) if is_terminal else piece.data).encode("utf-8") + b"\n"
+    if isinstance(piece, str):
+        return (printing.harmless(piece) if is_terminal else piece).encode("utf-8")
+    return _json(piece, is_terminal=False)
+
+
+class _output:
+    """Where the answer goes: a file, opened only when there is one, or standard output."""
+
+    def __init__(self, options: Options) -> None:
+        self._path = options["output"]
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> tuple[BinaryIO, bool]:
+        if self._path:
+            self._file = open(self._path, "wb")
+            return self._file, False
+        return printing.standard_output(), sys.stdout.isatty()
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not None:
+            self._file.close()
+        else:
+            sys.stdout.flush()
+
+
+def _write(options: Options, shape: Callable[[bool], bytes]) -> None:
+    with _output(options) as (out, is_terminal):
+        out.write(shape(is_terminal))
+        out.flush()
