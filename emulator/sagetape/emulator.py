@@ -62,7 +62,8 @@ class Emulator:
         self._thread = threading.Thread(target=self._run, name="sagetape", daemon=True)
         self._thread.start()
         if not self._started.wait(START_LIMIT_S):
-            raise SagetapeError(f"The emulator did not start within {START_LIMIT_S:.0f} seconds. Start it by itself: sagetape serve")
+            text = f"The emulator did not start within {START_LIMIT_S:.0f} seconds. Start it by itself to see why: "
+            raise SagetapeError(text + "sagetape serve")
         if self._failure is not None:
             self._thread.join()
             raise self._failure

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sagetape.core.errors import CallerError
-from sagetape.core.operations import read_service, surviving_headers, translate_pattern, unsupported_async
+from sagetape.core.operations import read_service, translate_pattern, unsupported_async
 from sagetape.shell.model import load_model, load_service
 
 SERVICE = load_service()
@@ -177,13 +177,6 @@ def test_patterns_of_java_are_translated() -> None:
     assert not translate_pattern("\\A\\S[\\p{Print}]*\\z").fullmatch("a\tb")
     assert translate_pattern("\\p{ASCII}*").fullmatch("a\n")
     assert not translate_pattern("\\p{ASCII}*").fullmatch("é")
-
-
-def test_headers_outside_the_output_do_not_survive() -> None:
-    """What the service model does not name in an operation's output is dropped; the case becomes AWS's."""
-    headers = (("x-amzn-invoked-production-variant", "v"), ("Retry-After", "1"), ("CONTENT-TYPE", "text/csv"))
-    expected = (("x-Amzn-Invoked-Production-Variant", "v"), ("Content-Type", "text/csv"))
-    assert expected == surviving_headers(INVOKE, headers)
 
 
 def test_async_answers_a_code_of_ours() -> None:

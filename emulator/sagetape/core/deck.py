@@ -1,29 +1,34 @@
 """A player: decides what becomes of each call, and afterwards what is kept of it.
 
-`decide` returns a `Reply` or a `Forward`; the shell performs it and reports a forward with `complete`. Neither waits, so
-each is atomic on one loop and needs no lock. The order is the one of a request's life: scrub, route, find a recording,
-else let the mode say whether an upstream is asked, else a miss.
+`decide` returns a `Reply` or a `Forward`; the shell performs it and reports a forward with `complete`. Neither waits,
+so each is atomic on one loop and needs no lock. The order is that of a request's life: session, route, scrub, find a
+recording, else let the mode say whether an upstream is asked, else a miss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from .chance import Chances
+from . import chance
+from .conversations import Conversations
+from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
 from .errors import CallerError, CassetteError, ReplayError
 from .journal import Entry, Journal
+from .lanes import Astray, Followed
 from .library import Library, Take
 from .matching import Matcher
 from .misses import explain_miss
-from .modes import Mode, Outcome, Where, outcome
+from .modes import Outcome, Where, outcome
 from .platform import VARIANT_HEADER
 from .refusals import endpoint_not_found
-from .routing import Route, Router
+from .routing import Router
 from .scrub import Collisions, Scrubber
 from .takes import INVOCATIONS_MAX, Takes, Turn
-from .wire import Call, Interaction, Pause, Provenance, Script, head_of
+from .wire import Call, Interaction, Pause, Provenance, Script, SessionMark, head_of
+
+__all__ = ["Completed", "Deck", "DeckSettings", "Forward", "Kept", "Reply"]
 
 # Errors about the credentials of the recorder, not of the caller: passed on, never kept (they would replay as the
 # answer to a good request).
@@ -38,60 +43,6 @@ RECORDER_ERRORS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DeckSettings:
-    """What is fixed for a deck's life."""
-
-    mode: Mode
-    miss_policy: str = "fail"
-    miss_function: str | None = None
-    exhausted: str = "last"
-    speed: float = 0.0
-    strict: bool = False
-    record_errors: bool = False
-    """Keep transport failures of the upstream too."""
-    upstream: tuple[str, ...] = ()
-    """Asked for endpoints that are not declared; empty: nobody."""
-    closed_world: bool = False
-    """Endpoints are declared and there is no upstream for others: an unknown name is AWS's `not found`."""
-    version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer is known."""
-
-    script: Script
-    entry: Entry
-    take: Take | None = None
-    """The recording it is, unchanged; None when it is made or edited."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """Upstreams are asked: one, or the containers of a pipeline one after the other."""
-
-    call: Call
-    route: Route
-    chains: tuple[tuple[str, ...], ...]
-    """For each of the route's hops, the upstreams that the mode allows, in order."""
-    entry: Entry
-    scrubbed: Call
-    key: bytes
-    removed: bytes
-    keep: bool
-    compare: bool = False
-    is_retry: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What must be written before the client can see the end of the answer."""
-
-    interaction: Interaction
-    key: bytes
-
-
 @dataclass(slots=True)
 class Deck:
     """One player. The shell owns its clock, its files and its upstreams; the deck owns everything that is decided."""
@@ -102,21 +53,28 @@ class Deck:
     matcher: Matcher
     scrubber: Scrubber
     router: Router
-    chances: Chances
+    chances: chance.Chances
     is_remote: Callable[[str], bool]
     """Whether an upstream's specification leads off this machine."""
     journal: Journal = field(default_factory=Journal)
     takes: Takes = field(init=False)
+    conversations: Conversations = field(init=False)
     collisions: Collisions = field(default_factory=Collisions)
     warnings: dict[str, int] = field(default_factory=dict)
     """The wrong-answer guard's findings, and how often each was seen."""
     _attempts: dict[tuple[str, bytes], None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        library = self.library
         self.takes = Takes(
             exhausted=self.settings.exhausted,
             once_per_run=self.settings.mode.keeps,
-            is_retry=lambda number: "attempt" in self.library.read(number).interaction.notes,
+            is_retry=lambda number: "attempt" in library.read(number).interaction.notes,
+        )
+        self.conversations = Conversations(
+            position_of=lambda number: library.read(number).interaction.call.position,
+            key_of=lambda call: self.matcher.key(self.scrubber.call(call)),
+            recorded=library.in_sessions,
         )
 
     # --- deciding ---
@@ -124,65 +82,148 @@ class Deck:
     def decide(self, call: Call, *, now: float) -> Reply | Forward:
         """What becomes of a call. `now` is Unix time in seconds on the deck's clock."""
         entry = self.journal.open(at=now, operation=call.operation, endpoint=call.endpoint)
-        chance = self.chances.of(call)
+        case = Case(call, entry, now, self.chances.of(call))
         try:
-            route = self.router.route(call, chance, now=now)
+            if call.members.get("SessionId"):
+                self._admit(case)
+            sticky = None if case.place is None else case.place.sticky
+            case.route = self.router.route(call, case.chance, now=now, sticky=sticky)
         except CallerError as error:
             return self._refuse(error, entry)
-        if route.refusal is not None:
-            self.router.finish(route, now=now)
-            return self._refuse(route.refusal, entry, wait_s=route.wait_s)
-        scrubbed, removed = self.scrubber.redact(call)
-        key = self.matcher.key(scrubbed)
-        if self.settings.mode.plays:
-            turn = self.takes.choose(key, self.library.takes(key), invocation_id=call.invocation_id)
+        if case.route.refusal is not None:
+            self.router.finish(case.route, now=now)
+            return self._refuse(case.route.refusal, entry, wait_s=case.route.wait_s)
+        found = self.conversations.follow(case) if case.place is not None else None
+        if found is not None:
+            return self._play_step(case, found)
+        case.scrubbed, case.removed = self.scrubber.redact(case.call)
+        case.key = self.matcher.key(case.scrubbed)
+        if case.place is not None:
+            self.conversations.advance(case)
+        return self._find(case)
+
+    def _admit(self, case: Case) -> None:
+        place = self.conversations.admit(case.call, now=case.now, is_strict=not self._is_elsewhere(case.call))
+        case.place = place
+        if place is not None:
+            case.call = replace(case.call, position=place.position)
+            case.entry.session = case.call.members["SessionId"] if place.session is None else place.session.id
+
+    def _is_elsewhere(self, call: Call) -> bool:
+        """Whether another platform keeps the sessions: an upstream shaped like AWS, asked in this mode."""
+        declared = self.router.declared(call.endpoint)
+        chain = (declared.upstream if declared is not None else ()) or self.settings.upstream
+        return self.settings.mode.asks_remote and any(spec.startswith("aws") for spec in chain)
+
+    def _find(self, case: Case) -> Reply | Forward:
+        is_live = case.place is not None and case.place.session is not None
+        if self.settings.mode.plays and not is_live:
+            turn = self.takes.choose(case.key, self.library.takes(case.key), invocation_id=case.call.invocation_id)
             if turn.number is not None:
-                return self._play(turn, scrubbed, entry=entry, route=route, now=now)
+                return self._play(case, turn)
             if turn.is_exhausted:
-                return self._miss(scrubbed, entry, route=route, why="exhausted")
-        return self._ask(call, entry, route=route, scrubbed=scrubbed, key=key, removed=removed)
+                return self._miss(case, why="exhausted")
+        return self._ask(case)
 
-    def _play(self, turn: Turn, call: Call, *, entry: Entry, route: Route, now: float) -> Reply:
+    # --- a recording answers ---
+
+    def _play(self, case: Case, turn: Turn) -> Reply:
         assert turn.number is not None
-        self.router.finish(route, now=now)
-        try:
-            take = self.library.read(turn.number)
-        except CassetteError as error:
-            return self._unreadable(error, entry)
-        take.turn_to(self.settings.speed)
-        entry.take, entry.cassette, entry.seconds_saved = turn.number, take.cassette, take.seconds
-        self._note_answer(entry, take.script)
         if turn.is_again:
-            self._warn(
-                entry, f"take {turn.index + 1} of a request to {call.endpoint} was served again after the last one"
-            )
-        self.journal.settle(entry, source="recorded")
-        if route.wait_s:
-            return Reply((Pause(route.wait_s), *take.script), entry)
-        return Reply(take.script, entry, take)
+            text = f"take {turn.index + 1} of a request to {case.call.endpoint} was served again after the last one"
+            self._warn(case.entry, text)
+        try:
+            take = self._read(case, turn.number)
+        except CassetteError as error:
+            return self._unreadable(case, error)
+        mark = take.interaction.session
+        if mark is not None and case.place is not None:
+            return self._made(case, self.conversations.replayed_opening(case, take.script, mark=mark))
+        if case.route.wait_s:
+            return self._made(case, take.script)
+        return Reply(take.script, case.entry, take)
 
-    def _ask(
-        self, call: Call, entry: Entry, *, route: Route, scrubbed: Call, key: bytes, removed: bytes
-    ) -> Reply | Forward:
-        chains, where = self._chains(route)
+    def _play_step(self, case: Case, found: Followed | Astray) -> Reply:
+        try:
+            if isinstance(found, Astray):
+                return self._out_of_step(case, found)
+            take = self._read(case, found.number)
+        except CassetteError as error:
+            return self._unreadable(case, error)
+        return self._made(case, self.conversations.replayed_step(case, take.script, followed=found))
+
+    def _read(self, case: Case, number: int) -> Take:
+        """A recorded answer at the deck's speed, noted in the journal."""
+        entry = case.entry
+        self.router.finish(case.route, now=case.now)
+        take = self.library.read(number)
+        take.turn_to(self.settings.speed)
+        entry.take, entry.cassette, entry.seconds_saved = number, take.cassette, take.seconds
+        self._note_answer(entry, take.script)
+        self.journal.settle(entry, source="recorded")
+        return take
+
+    def _made(self, case: Case, script: Script) -> Reply:
+        """A reply that is no recording as it stands."""
+        wait_s = case.route.wait_s
+        return Reply((Pause(wait_s), *script) if wait_s else script, case.entry)
+
+    def _out_of_step(self, case: Case, astray: Astray) -> Reply:
+        if case.place is not None and case.place.refusal is not None:
+            self.router.finish(case.route, now=case.now)
+            return self._refuse(case.place.refusal, case.entry)
+        self.router.finish(case.route, now=case.now)
+        return self._unanswered(ReplayError(astray.text(self._describe)), case.entry)
+
+    def _describe(self, number: int) -> str:
+        call = self.library.read(number).interaction.call
+        body = bytes(call.body[:80]).decode("utf-8", "backslashreplace")
+        return f"{call.operation} with body {body!r}"
+
+    # --- an upstream answers ---
+
+    def _ask(self, case: Case) -> Reply | Forward:
+        chains, where = self._chains(case)
         settings = self.settings
+        made = self._default_answer(case)
+        if made is not None:
+            return made
         what = outcome(settings.mode, is_recorded=False, where=where, miss_policy=settings.miss_policy)
         if what is Outcome.MISS:
-            if self._is_unknown(call.endpoint):
-                return self._refuse(endpoint_not_found(call.endpoint, call.account), entry)
-            return self._miss(scrubbed, entry, route=route, why="mode" if where is Where.REMOTE else "no-match")
+            if self._is_unknown(case.call.endpoint):
+                return self._refuse(endpoint_not_found(case.call.endpoint, case.call.account), case.entry)
+            return self._miss(case, why="mode" if where is Where.REMOTE else "no-match")
         if what is Outcome.FUNCTION and settings.miss_function is not None:
             chains = ((settings.miss_function,),)
         keep = what is Outcome.ASK_AND_KEEP
-        is_retry = keep and self._is_retry(call, key)
-        compare = what is Outcome.COMPARE
-        return Forward(call, route, chains, entry, scrubbed, key, removed, keep, compare, is_retry)
+        return Forward(case, chains, keep, what is Outcome.COMPARE, keep and self._is_retry(case))
 
-    def _chains(self, route: Route) -> tuple[tuple[tuple[str, ...], ...], Where]:
+    def _default_answer(self, case: Case) -> Reply | None:
+        """What the emulator itself says to a bare opening or closing, where the endpoint's sessions are its own."""
+        if case.place is None or not self._has_default(case.call):
+            return None
+        script = self.conversations.default_answer(case)
+        if script is None:
+            return None
+        self.router.finish(case.route, now=case.now)
+        script, settled = self.conversations.settle(case, script, has_default=False, now=case.now)
+        self._note_answer(case.entry, script)
+        self.journal.settle(case.entry, source="emulated")
+        kept = None
+        if self.settings.mode.keeps and settled is not None:
+            origin = Provenance(case.now, "emulator", self.settings.version, synthetic=True)
+            kept = self._kept(case, script, origin, mark=settled.mark)
+        return Reply(script, case.entry, kept=kept)
+
+    def _has_default(self, call: Call) -> bool:
+        declared = self.router.declared(call.endpoint)
+        return declared is not None and declared.sessions
+
+    def _chains(self, case: Case) -> tuple[tuple[tuple[str, ...], ...], Where]:
         """For every hop the upstreams that this mode may ask, and where they are, all together."""
         allows_remote = self.settings.mode.asks_remote or self.settings.miss_policy == "forward"
         where, chains = Where.LOCAL, []
-        for hop in route.hops:
+        for hop in case.route.hops:
             chain = hop.upstream or self.settings.upstream
             allowed = chain if allows_remote else tuple(spec for spec in chain if not self.is_remote(spec))
             if not allowed:
@@ -197,11 +238,11 @@ class Deck:
         is_declared = self.router.declared(endpoint) is not None
         return self.settings.closed_world and not is_declared and not self.library.has_endpoint(endpoint)
 
-    def _is_retry(self, call: Call, key: bytes) -> bool:
+    def _is_retry(self, case: Case) -> bool:
         """Whether an SDK repeats an attempt that was forwarded before."""
-        if call.invocation_id is None:
+        if case.call.invocation_id is None:
             return False
-        mark = (call.invocation_id, key)
+        mark = (case.call.invocation_id, case.key)
         if mark in self._attempts:
             return True
         self._attempts[mark] = None
@@ -209,25 +250,28 @@ class Deck:
             del self._attempts[next(iter(self._attempts))]
         return False
 
+    # --- nobody answers ---
+
     def _refuse(self, error: CallerError, entry: Entry, *, wait_s: float = 0.0) -> Reply:
         entry.status, entry.code, entry.detail = error.status, error.code, error.reason
         self.journal.settle(entry, source="refused")
         script = error.script()
         return Reply((Pause(wait_s), *script) if wait_s else script, entry)
 
-    def _miss(self, call: Call, entry: Entry, *, route: Route, why: str) -> Reply:
-        self.router.finish(route, now=entry.at)
-        near = self.library.nearest(call.operation, call.endpoint)
-        text = explain_miss(call, near, matcher=self.matcher, why=why, mode=self.settings.mode.name)
-        return self._unanswered(ReplayError(text), entry)
+    def _miss(self, case: Case, *, why: str) -> Reply:
+        self.router.finish(case.route, now=case.now)
+        near = self.library.nearest(case.call.operation, case.call.endpoint)
+        text = explain_miss(case.scrubbed, near, matcher=self.matcher, why=why, mode=self.settings.mode.name)
+        return self._unanswered(ReplayError(text), case.entry)
 
     def missed(self, forward: Forward, *, reason: str) -> Reply:
         """The miss of a call that its upstreams declined."""
-        forward.entry.detail = reason
-        return self._miss(forward.scrubbed, forward.entry, route=forward.route, why="declined")
+        reply = self._miss(forward.case, why="no-match")
+        forward.entry.detail += f"\nThe upstreams declined: {reason}"
+        return reply
 
-    def _unreadable(self, error: CassetteError, entry: Entry) -> Reply:
-        return self._unanswered(ReplayError(str(error), code="SagetapeCassetteDamaged"), entry)
+    def _unreadable(self, case: Case, error: CassetteError) -> Reply:
+        return self._unanswered(ReplayError(str(error), code="SagetapeCassetteDamaged"), case.entry)
 
     def _unanswered(self, error: ReplayError, entry: Entry) -> Reply:
         entry.status, entry.code, entry.detail = 400, error.code, error.message
@@ -247,25 +291,34 @@ class Deck:
 
     # --- afterwards ---
 
-    def complete(self, forward: Forward, script: Script, *, now: float, source: str, synthetic: bool) -> Kept | None:
-        """What is to be written of an upstream's answer; None when nothing is. `source` is the upstream that answered."""
-        entry = forward.entry
+    def complete(self, forward: Forward, script: Script, *, now: float, source: str, synthetic: bool) -> Completed:
+        """An upstream's answer, as the client gets it, and what is to be written of it. `source` is who answered."""
+        case, entry, mark = forward.case, forward.entry, None
+        if case.place is not None:
+            script, settled = self.conversations.settle(case, script, has_default=self._has_default(case.call), now=now)
+            if settled is not None:
+                mark = settled.mark
+                for warning in settled.warnings:
+                    self._warn(entry, warning)
         entry.upstream = source
         self._note_answer(entry, script)
-        self.router.finish(forward.route, now=now)
+        self.router.finish(case.route, now=now)
         self.journal.settle(entry, source="live")
         if not forward.keep or not self._is_worth_keeping(script):
-            return None
-        if self.collisions.is_collision(forward.key, forward.removed):
-            self._warn(
-                entry,
-                f"a request to {entry.endpoint} differs from a recorded one only in what scrubbing removes; it was not kept",
-            )
-            return None
+            return Completed(script, None)
+        if self.collisions.is_collision(case.key, case.removed):
+            text = f"a request to {entry.endpoint} differs from a recorded one only in what scrubbing removes: not kept"
+            self._warn(entry, text)
+            return Completed(script, None)
         origin = Provenance(recorded_at=now, source=source, version=self.settings.version, synthetic=synthetic)
-        notes = {"attempt": "again"} if forward.is_retry else {}
-        entry.kept = True
-        return Kept(Interaction(forward.scrubbed, self.scrubber.script(script), origin, notes=notes), forward.key)
+        return Completed(script, self._kept(case, script, origin, mark=mark, is_retry=forward.is_retry))
+
+    def _kept(
+        self, case: Case, script: Script, origin: Provenance, *, mark: SessionMark | None, is_retry: bool = False
+    ) -> Kept:
+        notes = {"attempt": "again"} if is_retry else {}
+        case.entry.kept = True
+        return Kept(Interaction(case.scrubbed, self.scrubber.script(script), origin, mark, notes), case.key)
 
     def recorded(self, key: bytes) -> None:
         """What `complete` gave was written. It is not played in the run that recorded it: the next equal request is
@@ -283,3 +336,5 @@ class Deck:
         self.takes.reset()
         self.journal.clear()
         self.warnings.clear()
+        self.chances.reset()
+        self.conversations.sessions.reset()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .wire import Interaction, Pause, Script
+from .wire import Interaction, Pause, Script, SessionMark
 
 
 @dataclass(slots=True)
@@ -46,6 +46,9 @@ class Library(Protocol):
 
     def nearest(self, operation: str, endpoint: str) -> Iterable[Take]:
         """Recordings worth comparing with a call that missed: same endpoint and operation first, bounded."""
+
+    def in_sessions(self) -> Iterable[tuple[int, bytes, SessionMark]]:
+        """Number, key and mark of every interaction that stands in a recorded session."""
 
     def __len__(self) -> int:
         """How many interactions there are."""

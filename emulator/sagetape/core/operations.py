@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from . import refusals
 from .errors import CallerError, compact_json
-from .wire import Headers, RawHeaders
+from .wire import RawHeaders
 
 INVOKE: Final = "InvokeEndpoint"
 STREAM: Final = "InvokeEndpointWithResponseStream"
@@ -82,10 +82,6 @@ class Operation:
     members: Mapping[bytes, Member]
     """By lower-case header name."""
     body_max_bytes: int
-    response_headers: Mapping[str, str]
-    """Output members that travel in headers: lower-case header name -> header name in AWS's case."""
-    response_members: Mapping[str, str]
-    """Output member -> header name in AWS's case."""
 
 
 @dataclass(slots=True)
@@ -191,9 +187,7 @@ def read_service(model: Mapping[str, Any]) -> Service:
 
 def _operation(name: str, description: Mapping[str, Any], shapes: Mapping[str, Any]) -> Operation:
     inputs = shapes[description["input"]["shape"]]
-    outputs = shapes[description["output"]["shape"]]["members"]
     members = {key: _member(key, ref, shapes) for key, ref in inputs["members"].items() if "location" in ref}
-    headers = {key: ref["locationName"] for key, ref in outputs.items() if ref.get("location") == "header"}
     body = inputs["members"].get(inputs.get("payload", ""))
     return Operation(
         name=name,
@@ -203,8 +197,6 @@ def _operation(name: str, description: Mapping[str, Any], shapes: Mapping[str, A
         label=members["EndpointName"],
         members={m.header.lower().encode(): m for m in members.values() if m.header is not None},
         body_max_bytes=shapes[body["shape"]].get("max", 0) if body else 0,
-        response_headers={header.lower(): header for header in headers.values()},
-        response_members=headers,
     )
 
 
@@ -232,9 +224,3 @@ def unsupported_async() -> CallerError:
         "InvokeEndpoint and InvokeEndpointWithResponseStream are: call one of them, or the real service."
     )
     return CallerError(400, "SagetapeUnsupported", compact_json({"Message": text}))
-
-
-def surviving_headers(operation: Operation, headers: Headers) -> Headers:
-    """The headers of an answer that belong to the operation's output, in AWS's case; everything else is dropped."""
-    known = operation.response_headers
-    return tuple((known[key.lower()], value) for key, value in headers if key.lower() in known)

@@ -29,7 +29,7 @@ def ask_of(call: Call, route: Route, *, hop_number: int) -> Ask:
 
 
 def next_call(call: Call, route: Route, *, hop_number: int, answer: Script) -> Call | Script:
-    """The call for the container after `hop_number`, made of that hop's answer; a script when the pipeline ends here."""
+    """The call for the container after `hop_number`, made of that hop's answer; a script where the pipeline ends."""
     head = head_of(answer)
     if head is None or head.status != 200:
         return answer

@@ -179,6 +179,8 @@ class App:
             player.in_flight -= 1
 
     def _reply(self, request: web.BaseRequest, player: Player, call: Call, reply: Reply) -> Response:
+        if reply.kept is not None:
+            player.write(reply.kept, reply.entry)
         take = reply.take
         if take is None:
             return self._script(request, player, call, reply.script)
@@ -195,14 +197,13 @@ class App:
         except NothingHere as nothing:
             return self._script(request, player, call, player.nothing(forward, nothing))
 
-        def keep(script: Script) -> None:
-            player.keep(forward, script, source=answer.upstream.source, synthetic=answer.upstream.is_synthetic)
+        def keep(script: Script) -> Script:
+            return player.keep(forward, script, source=answer.upstream.source, synthetic=answer.upstream.is_synthetic)
 
         if answer.is_stream:
             steps = forwarding.tee(answer, keep=keep, clock=player.clock)
             return self._steps(request, player, call, steps, length_bytes=None)
-        script = await forwarding.gather(answer)
-        keep(script)
+        script = keep(await forwarding.gather(answer))
         return self._script(request, player, call, tuple(s for s in script if not _is_wait(s)))
 
     def _script(self, request: web.BaseRequest, player: Player, call: Call, script: Script) -> Response:

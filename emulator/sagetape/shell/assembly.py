@@ -102,7 +102,6 @@ class Assembly:
             miss_function=None if settings.miss_function is None else f"function:{settings.miss_function}",
             exhausted=settings.exhausted,
             speed=settings.speed,
-            strict=settings.strict,
             upstream=settings.upstream,
             closed_world=bool(settings.endpoints) and not settings.upstream,
             version=__version__,
@@ -143,7 +142,7 @@ class Assembly:
         return self._played[0].settings.match if self._played else {}
 
     def _shelf(self, recorder: Cassette | None) -> Shelf:
-        """The cassettes of a deck under one set of rules. Those recorded under others get their keys anew, in memory."""
+        """The cassettes of a deck under one set of rules; those recorded under others get new keys, in memory."""
         cassettes = (*self._played, *([recorder] if recorder else []))
         if not cassettes:
             return Shelf(())

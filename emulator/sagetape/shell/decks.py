@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..core.deck import Deck, Forward
+from ..core.deck import Deck, Forward, Kept
 from ..core.errors import CallerError, CassetteError, compact_json
+from ..core.journal import Entry
 from ..core.secrets import Scanner
 from ..core.wire import Script, Step
 from .clock import Clock
@@ -60,18 +61,26 @@ class Player:
     """Made by configuration or by the admin API, not by a request's path alone."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def keep(self, forward: Forward, script: Script, *, source: str, synthetic: bool) -> None:
-        """Reports an answer to the deck and writes what it wants kept. On return it is in the file.
+    def keep(self, forward: Forward, script: Script, *, source: str, synthetic: bool) -> Script:
+        """Reports an answer to the deck and writes what it wants kept; the answer as the client gets it.
+        On return it is in the file.
 
         A write that fails costs the recording, never the client's answer: the log and the exit code tell.
         """
-        kept = self.deck.complete(forward, script, now=self.clock.now(), source=source, synthetic=synthetic)
-        if kept is None or self.cassette is None:
+        done = self.deck.complete(forward, script, now=self.clock.now(), source=source, synthetic=synthetic)
+        if done.kept is not None:
+            self.write(done.kept, forward.entry)
+        return done.script
+
+    def write(self, kept: Kept, entry: Entry) -> None:
+        """Writes one interaction, unless it holds a secret."""
+        cassette = self.cassette
+        if cassette is None:
             return
         if self.scanner is not None:
             findings = self.scanner.scan_interaction(kept.interaction)
             if findings:
-                forward.entry.kept = False
+                entry.kept = False
                 self.secrets += [f"{f.kind} in {f.place} (fingerprint {f.fingerprint})" for f in findings]
                 for finding in findings:
                     log.error(
@@ -83,20 +92,19 @@ class Player:
                     )
                 return
         try:
-            self.cassette.append(kept.interaction, kept.key)
+            cassette.append(kept.interaction, kept.key)
             self.kept += 1
             self.shelf.recorded(kept.interaction.call.endpoint)
             self.deck.recorded(kept.key)
         except CassetteError as error:
-            forward.entry.kept = False
+            entry.kept = False
             self.failures.append(str(error))
             log.error("answered but not recorded: %s", error)
 
     def nothing(self, forward: Forward, nothing: NothingHere) -> Script:
         """What the client gets when no upstream had an answer."""
         if nothing.instead is not None:
-            self.keep(forward, nothing.instead, source="none", synthetic=False)
-            return nothing.instead
+            return self.keep(forward, nothing.instead, source="none", synthetic=False)
         return self.deck.missed(forward, reason=nothing.reason).script
 
     def drain(self, steps: AsyncIterator[Step]) -> None:

@@ -122,7 +122,7 @@ async def gather(answer: Answer) -> Script:
     return tuple(steps)
 
 
-async def tee(answer: Answer, *, keep: Callable[[Script], None], clock: Clock) -> AsyncIterator[Step]:
+async def tee(answer: Answer, *, keep: Callable[[Script], object], clock: Clock) -> AsyncIterator[Step]:
     """A live stream, passed on; `keep` is called with all of it before its end is."""
     recorded: list[Step] = [Pause(answer.waited_s)] if answer.waited_s else []
     recorded.append(answer.first)
@@ -158,7 +158,7 @@ async def tee(answer: Answer, *, keep: Callable[[Script], None], clock: Clock) -
             await close()
 
 
-def _finish(recorded: list[Step], *, keep: Callable[[Script], None], size_bytes: int) -> None:
+def _finish(recorded: list[Step], *, keep: Callable[[Script], object], size_bytes: int) -> None:
     if size_bytes > KEPT_MAX_BYTES:
         log.error("a stream of %d bytes was served but not kept: the limit is %d bytes", size_bytes, KEPT_MAX_BYTES)
         return

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..core.library import Take
-from ..core.wire import Chunk, Interaction
+from ..core.wire import Chunk, Interaction, SessionMark
 from .store import Cassette
 
 TAKES_MAX = 8192  # answers kept ready to be served
@@ -66,6 +66,13 @@ class Shelf:
         )
         for number, _, _ in heapq.nsmallest(NEAREST_MAX, every, key=distance):
             yield self.read(number)
+
+    def in_sessions(self) -> Iterable[tuple[int, bytes, SessionMark]]:
+        """Number, key and mark of every interaction that stands in a recorded session."""
+        for i, cassette in enumerate(self.cassettes):
+            for summary in cassette.summaries():
+                if summary.session is not None:
+                    yield summary.number * self._count + i, summary.key, summary.session
 
     def recorded(self, endpoint: str) -> None:
         """A recording was added."""

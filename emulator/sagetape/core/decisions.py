@@ -1,0 +1,104 @@
+"""What a deck is told, and what it says: its settings, and the values between `decide` and `complete`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .chance import Chance
+from .journal import Entry
+from .library import Take
+from .modes import Mode
+from .routes import Route
+from .sessions import Place
+from .wire import Call, Interaction, Script
+
+
+@dataclass(frozen=True, slots=True)
+class DeckSettings:
+    """What is fixed for a deck's life."""
+
+    mode: Mode
+    miss_policy: str = "fail"
+    miss_function: str | None = None
+    """The upstream specification that answers misses under the policy `function`."""
+    exhausted: str = "last"
+    speed: float = 0.0
+    record_errors: bool = False
+    """Keep transport failures of the upstream too."""
+    upstream: tuple[str, ...] = ()
+    """Asked for endpoints that are not declared; empty: nobody."""
+    closed_world: bool = False
+    """Endpoints are declared and there is no upstream for others: an unknown name is AWS's `not found`."""
+    version: str = ""
+
+
+@dataclass(slots=True)
+class Case:
+    """One call on its way through the deck: what is known of it so far."""
+
+    call: Call
+    entry: Entry
+    now: float
+    chance: Chance
+    route: Route = field(default_factory=lambda: Route(""))
+    place: Place | None = None
+    """Where it stands in a session; None outside of any."""
+    scrubbed: Call = field(init=False)
+    key: bytes = b""
+    removed: bytes = b""
+    """Digest of what scrubbing took out."""
+
+    def __post_init__(self) -> None:
+        self.scrubbed = self.call
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What must be written before the client can see the end of the answer."""
+
+    interaction: Interaction
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer is known."""
+
+    script: Script
+    entry: Entry
+    take: Take | None = None
+    """The recording it is, unchanged; None when it is made or edited."""
+    kept: Kept | None = None
+    """To be written first: what the emulator itself said while recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Upstreams are asked: one, or the containers of a pipeline one after the other."""
+
+    case: Case
+    chains: tuple[tuple[str, ...], ...]
+    """For each of the route's hops, the upstreams that the mode allows, in order."""
+    keep: bool
+    compare: bool = False
+    is_retry: bool = False
+
+    @property
+    def call(self) -> Call:
+        return self.case.call
+
+    @property
+    def route(self) -> Route:
+        return self.case.route
+
+    @property
+    def entry(self) -> Entry:
+        return self.case.entry
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """An upstream's answer, as the client gets it and as it is kept."""
+
+    script: Script
+    kept: Kept | None
