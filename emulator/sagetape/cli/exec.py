@@ -24,7 +24,7 @@ from ..shell.exec_env import command_changes
 from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
 from ..shell.server_process import NotReady, ServerProcess, start_server
 from ..shell.settings import ServerSettings
-from .options import SectionedCommand, setting_options, settings_from
+from .options import WRITTEN, SectionedCommand, setting_options, settings_from
 from .terminal import complain, harmless, painted_verdict, tell, warn
 
 MISSED: Final = 3
@@ -80,7 +80,7 @@ def passed_on(ctx: click.Context) -> list[str]:
     for option in ctx.command.params:
         name = option.name or ""
         if name not in OURS and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            words += spelled(option, ctx.params[name])
+            words += spelled(option, ctx.meta.get(WRITTEN, {}).get(name, ctx.params[name]))
     return words
 
 
@@ -89,7 +89,7 @@ def spelled(option: click.Parameter, value: Any) -> Iterator[str]:
     if isinstance(value, bool):
         yield option.opts[0] if value else option.secondary_opts[0]
         return
-    for one in value if isinstance(value, tuple) else (value,):
+    for one in value if isinstance(value, (tuple, list)) else (value,):
         yield f"{option.opts[0]}={one}"
 
 

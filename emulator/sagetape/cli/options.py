@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from ..shell.setting_kinds import Choice, Kind, Several
 from ..shell.setting_rows import ANSWERS, CALLERS, FLAG, LIMITS, LISTENING, PROCESS, STRICT_LIMITS, TIME, Row
@@ -27,6 +28,10 @@ SECTIONS: Mapping[str, tuple[Row, ...]] = {
     "Limits": (*LIMITS, STRICT_LIMITS),
     "Process": PROCESS,
 }
+
+
+WRITTEN = "sagetape.written"
+"""Key of `Context.meta`: the flags of settings as they were written, by field."""
 
 
 class KindType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
@@ -65,6 +70,13 @@ class SettingOption(click.Option):
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         return None
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        """As click's; what was written is kept too, for a command that passes it on."""
+        value, source = super().consume_value(ctx, opts)
+        if source is ParameterSource.COMMANDLINE:
+            ctx.meta.setdefault(WRITTEN, {})[self.name] = value
+        return value, source
 
 
 class SectionedCommand(click.Command):

@@ -268,6 +268,27 @@ def upstream_suggestion(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule of a fault, as in `throttle:probability=0.1,endpoint=churn`. A file's table is judged elsewhere."""
+
+    metavar: str = "FAULT[:NAME=VALUE,...]"
+
+    def from_text(self, text: str) -> Any:
+        from ..core.errors import ConfigError
+        from ..core.faults.parsing import parse_text
+
+        try:
+            return parse_text(text)
+        except ConfigError as error:
+            raise ValueError(" ".join(p.removeprefix(f"--fault {text}: ") for p in error.problems)) from None
+
+    def from_toml(self, value: object) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"must be tables, each under [[faults]], not {value!r}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A TOML table or list of tables, passed on as it is: the room that owns it judges what is inside."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.modes import EXHAUSTED, MISS_POLICIES, RECORD_MODES
-from .setting_kinds import Choice, Clock, FilePath, Kind, Number, Several, Switch, Table, Text, Upstream
+from .setting_kinds import Choice, Clock, Fault, FilePath, Kind, Number, Several, Switch, Table, Text, Upstream
 
 FLAG = "flag"
 VARIABLE = "variable"
@@ -99,6 +99,7 @@ TIME: Final = (
     Row("speed", Number(0, 1000), "Pace of recorded waits: 0 at once, 1 as recorded."),
     Row("seed", Number(0, 2**63 - 1, whole=True), "Makes everything random the same again."),
     Row("clock", Clock(), "Real, virtual, or the time at which a virtual clock starts."),
+    Row("faults", Several(Fault(), ";"), "A fault and when it strikes; sagetape faults lists them.", "--fault"),
 )
 
 LIMITS: Final = (
@@ -122,7 +123,6 @@ PROCESS: Final = (
 TABLES: Final = (
     Row("credentials", Table(list), "Further keys that are known.", sources=(FILE,)),
     Row("endpoints", Table(dict), "Endpoints, and what answers for each.", sources=(FILE,)),
-    Row("faults", Table(list), "Faults, and where they strike.", sources=(FILE,)),
     Row("match", Table(dict), "What a request's key is made of.", sources=(FILE,)),
     Row("scrub", Table(dict), "What is kept out of cassettes, beside what always is.", sources=(FILE,)),
 )

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.endpoints import Endpoint
 from ..core.errors import ConfigError
 from ..core.signing import Key
 from .config_file import ConfigFile
 from .setting_kinds import unknown_key
+
+if TYPE_CHECKING:
+    from ..core.faults.selection import Rule
 
 Reader: TypeAlias = Callable[[Any, ConfigFile, list[str]], Any]
 
@@ -104,9 +107,17 @@ def judged(
     return table
 
 
-def read_faults(tables: list[Any], _file: ConfigFile, _problems: list[str]) -> tuple[Any, ...]:
-    """The `[[faults]]` tables, in order."""
-    return tuple(tables)
+def read_faults(rules: Sequence[Any], file: ConfigFile, problems: list[str]) -> tuple[Rule, ...]:
+    """The `[[faults]]` tables as rules, in order; rules that a flag or a variable gave are rules already."""
+    from ..core.faults.parsing import parse_rule
+
+    made: list[Rule] = []
+    for number, rule in enumerate(rules):
+        try:
+            made.append(parse_rule(rule, place=file.place("faults", number)) if isinstance(rule, dict) else rule)
+        except ConfigError as error:
+            problems += error.problems
+    return tuple(made)
 
 
 def read_endpoint_tables(tables: dict[str, Any], file: ConfigFile, problems: list[str]) -> Mapping[str, Endpoint]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.endpoints import Endpoint
 from ..core.signing import Key
+
+if TYPE_CHECKING:
+    from ..core.faults.selection import Rule
 
 PORT: Final = 7243  # SAGE on a telephone's keypad
 BODY_BYTES_MAX: Final = 26_214_400  # SageMaker developer guide, Model Hosting FAQs: payloads up to 25 MB
@@ -85,7 +88,7 @@ class ServerSettings:
     explain: bool = False
     durability: str = "cache"
     """`cache`: kept answers survive the end of the process; `sync`: of the machine too."""
-    faults: tuple[Any, ...] = ()
+    faults: tuple[Rule, ...] = ()
     match: Mapping[str, Any] = field(default_factory=dict)
     scrub: Mapping[str, Any] = field(default_factory=dict)
 
