@@ -30,7 +30,7 @@ from ...core.signing import Key, sign
 from ...core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Headers, RawHeaders, Script, Step, whole
 from ..model import load_service
 from . import connection
-from .connection import TooLarge
+from .connection import TooLarge, watch
 from .container import BROKEN, described, header_pairs
 from .credentials import Credentials
 from .upstream import Clock, Countdown, NothingHere, log, unreachable
@@ -102,6 +102,7 @@ class Aws:
                 log.warning("%s gave no answer: %s", self.source, described(error))
                 yield Abort(f"the upstream gave no answer: {described(error)}")
                 return
+            watch(response)
             head = Head(response.status, passed_headers(response))
             if is_stream(head):
                 steps = self._frames(head, response, clock=clock, left=left)

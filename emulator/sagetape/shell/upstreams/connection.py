@@ -7,6 +7,7 @@ that were checked.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
@@ -88,6 +89,27 @@ def open_session(*, ca_file: str | None = None, resolver: AbstractResolver | Non
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
     )
+
+
+def watch(response: aiohttp.ClientResponse) -> None:
+    """End the reading of a body when its connection ends.
+
+    aiohttp (3.14.5) closes the connection on a malformed chunk that arrives after the head, and tells the body nothing:
+    its reader would wait for the platform's limit.
+    """
+    if response.connection is None or response.connection.protocol is None:
+        return  # the whole body is there
+
+    def ended(closed: asyncio.Future[None]) -> None:
+        if not closed.cancelled():
+            closed.exception()  # the body's reader hears of it below; asyncio would report it as forgotten
+        content = response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection ended inside the body"))
+
+    closed = response.connection.protocol.closed
+    if closed is not None:
+        closed.add_done_callback(ended)
 
 
 class TooLarge(Exception):

@@ -22,7 +22,7 @@ from ...core.eventstream import payload_part
 from ...core.platform import Ask
 from ...core.wire import Chunk, End, Head, Headers, Script, Step, whole
 from . import connection
-from .connection import TooLarge, read_body, read_parts
+from .connection import TooLarge, read_body, read_parts, watch
 from .upstream import Clock, Countdown, NothingHere, log
 
 PING_TIMEOUT_S: Final = 2.0  # Developer Guide: time-out of one health check
@@ -72,6 +72,7 @@ class Container:
                 log.warning("%s gave no HTTP answer to %s: %s", self.source, ask.path, described(error))
                 script = platform.dead(ask)
             else:
+                watch(response)
                 script = None
                 if not (ask.call.is_stream and 200 <= response.status < 300):
                     script = await self._gather(ask, response, clock=clock, left=left)
