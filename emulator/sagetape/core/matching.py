@@ -242,6 +242,9 @@ class BodyMemo:
         self._new: dict[tuple[str | None, bytes], tuple[str, str]] = {}
         self._old: dict[tuple[str | None, bytes], tuple[str, str]] = {}
 
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
     def project(self, content_type: str | None, body: bytes, body_sha256: bytes) -> tuple[str, str]:
         """The body's kind and its digest as hexadecimal text."""
         place = (content_type, body_sha256)

@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from itertools import pairwise
-from typing import TypeAlias
 
 from .numeric import largest_difference
-from .places import place_of
+from .places import Steps, place_of
 from .tree import IGNORED, Array, Tree, decimal_of, is_number
 
 SHOWN_CHARACTERS = 60
 _WINDOW = 24  # characters shown before and after the first difference of two long texts
 _CONTEXT = Context(prec=40)  # for distances, which are shown and compared with a tolerance; equality is exact
-
-Steps: TypeAlias = tuple[str | int, ...]
+_ITEMS = {"json-lines": ("line",), "csv": ("row", "column"), "multipart": ("part",), "server-events": ("event",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +83,17 @@ class Comparison:
 
     def _lists(self, recorded: list[Tree], actual: list[Tree], steps: Steps) -> None:
         if len(recorded) != len(actual):
-            self._add(steps, f"{len(recorded)} {self._items(steps)}", f"{len(actual)} {self._items(steps)}")
+            item = self._item(steps)
+            self._add(steps, counted(len(recorded), item), counted(len(actual), item))
         for index, (one, other) in enumerate(zip(recorded, actual, strict=False)):
             if one != other:
                 self.compare(one, other, (*steps, index))
                 if len(self.found) >= self.limit:
                     return
 
-    def _items(self, steps: Steps) -> str:
-        words = {"json-lines": ("lines",), "csv": ("rows", "columns"), "multipart": ("parts",)}.get(self.kind, ())
-        return words[len(steps)] if len(steps) < len(words) else "elements"
+    def _item(self, steps: Steps) -> str:
+        words = _ITEMS.get(self.kind, ())
+        return words[len(steps)] if len(steps) < len(words) else "element"
 
     def _leaves(self, recorded: Tree, actual: Tree, steps: Steps) -> None:
         if is_number(recorded) and is_number(actual):
@@ -152,7 +151,7 @@ class Comparison:
         weight = 1.0 - first / max(len(recorded), len(actual), 1)
         note = f"first difference at byte {first}"
         if len(recorded) != len(actual):
-            note += f", {len(recorded)} bytes recorded, {len(actual)} bytes now"
+            note += f", {len(recorded)} bytes recorded, {len(actual)} now"
         self._add(steps, bytes_shown(recorded, first), bytes_shown(actual, first), note, max(weight, 1e-9))
 
     def _add(self, steps: Steps, recorded: str, actual: str, note: str = "", weight: float = 1.0) -> None:
@@ -203,10 +202,15 @@ def shown(tree: Tree) -> str:
     if is_number(tree):
         return _cut(str(tree)[1:])
     if isinstance(tree, dict):
-        return f"an object of {len(tree)} members"
+        return f"an object of {counted(len(tree), 'member')}"
     if isinstance(tree, list):
-        return f"a list of {len(tree)} elements"
+        return f"a list of {counted(len(tree), 'element')}"
     return _cut(json.dumps(tree, ensure_ascii=False))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def window(text: str, first: int) -> str:

@@ -33,6 +33,8 @@ def parse(body: bytes, *, round_digits: int | None = None) -> Tree:
     """The whole document's tree. Raises Unreadable."""
     try:
         document = _decoder(round_digits).decode(body.decode("utf-8"))
+    except Unreadable:
+        raise
     except (ValueError, RecursionError) as error:
         raise Unreadable("not one JSON document") from error
     if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _is_too_deep(document):

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from . import json_text
 from .reading import Reading
-from .tree import Tree, Unreadable
-
-JSON_DATA = "data:json"
-"""The name of data that is JSON: no field's name holds a colon, so a text is never equal to a JSON string."""
+from .tree import JSON_DATA, Tree, Unreadable
 
 
 def read(body: bytes, content_type: str, reading: Reading) -> Tree:

@@ -23,6 +23,8 @@ Tree: TypeAlias = Any
 MARK = "\ud800"
 IGNORED = MARK + "ignored"
 """Stands in a list where an element is ignored: its place still counts, its value does not."""
+JSON_DATA = "data:json"
+"""The name of an event's data that is JSON. No field's name holds a colon: a text is never equal to a JSON string."""
 
 NUMBER_CHARACTERS_MAX = 400  # a double written out in full has at most 325 digits before or after the point
 EXPONENT_MAX = 9_999  # far past any double (308); a larger one is an attack or an error
