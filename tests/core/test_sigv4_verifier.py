@@ -32,7 +32,7 @@ from sigv4_requests import (
 )
 
 from sagetape.core.errors import CORAL_SUFFIX, CallerError
-from sagetape.core.grants import GRANTS_MAX
+from sagetape.core.grants import REMEMBERED_MAX
 from sagetape.core.sigv4 import Key, Verifier
 from sagetape.core.wire import head_of
 
@@ -329,7 +329,7 @@ def test_session_expires_while_its_caller_is_remembered() -> None:
 
 def test_memory_is_bounded() -> None:
     """More callers than are remembered: all of them pass, before and after the oldest were forgotten."""
-    keys = {f"K{number}": (Key(f"K{number}", "s"),) for number in range(GRANTS_MAX + 3)}
+    keys = {f"K{number}": (Key(f"K{number}", "s"),) for number in range(REMEMBERED_MAX + 3)}
     one = Verifier(lambda key_id: keys[key_id])
     requests = [make(key=key, path=f"/p{index}") for index, (key,) in enumerate(keys.values())]
     for made in (*requests, requests[0], requests[-1]):

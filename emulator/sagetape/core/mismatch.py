@@ -82,5 +82,5 @@ def _fits(variant: _Variant, evidence: Evidence, grant: Grant) -> bool:
     method, _, fields, timestamp, signature = evidence
     fields = {**fields, b"host": variant.host}
     canonical = grant.head(method, variant.path, query=variant.query, fields=fields) + variant.payload
-    text = string_to_sign(timestamp, grant.scope, hashlib.sha256(canonical).hexdigest().encode())
+    text = string_to_sign(timestamp, grant.scope, hashlib.sha256(canonical).hexdigest())
     return grant.has_made(signature, text)

@@ -6,9 +6,8 @@ used once. Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-creat
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import replace
+from hashlib import sha256
 
 from . import auth_refusals as refusals
 from .errors import CallerError
@@ -20,16 +19,16 @@ from .signing import string_to_sign
 class Pending:
     """A request whose head was accepted; its body is still to come. Use once."""
 
-    __slots__ = ("_claimed", "_evidence", "_grant", "_head", "_identity", "_is_long", "_is_strict")
+    __slots__ = ("_claimed", "_evidence", "_grant", "_head", "_identity", "_is_long", "_level")
 
     def __init__(
-        self, identity: Identity, *, grant: Grant, head: bytes, evidence: Evidence, is_strict: bool, is_long: bool
+        self, identity: Identity, *, grant: Grant, head: bytes, evidence: Evidence, level: str, is_long: bool
     ) -> None:
         self._identity = identity
         self._grant = grant
         self._head = head
         self._evidence = evidence
-        self._is_strict = is_strict
+        self._level = level
         self._is_long = is_long
         self._claimed: bytes | None = None
 
@@ -41,22 +40,18 @@ class Pending:
 
     def finish(self, body_sha256_hex: bytes) -> Identity:
         """Verify with the hash of the real body, 64 lower-case hexadecimal digits. Raises CallerError on a mismatch."""
-        if self._claimed is None:
-            if self._has_signed(body_sha256_hex):
-                return self._identity
-        elif hmac.compare_digest(self._claimed, body_sha256_hex):
+        is_right = self._has_signed if self._claimed is None else self._claimed.__eq__
+        if is_right(body_sha256_hex):
             return self._identity
         refusal = self._refusal(body_sha256_hex)
-        if self._is_strict:
+        if self._level == "strict":
             raise refusal
         return replace(self._identity, warnings=(*self._identity.warnings, refusal.reason))
 
     def _has_signed(self, body_sha256_hex: bytes) -> bool:
-        return self._grant.has_made(self._evidence[4], self._text_to_sign(body_sha256_hex))
-
-    def _text_to_sign(self, body_sha256_hex: bytes) -> bytes:
-        digest = hashlib.sha256(self._head + body_sha256_hex).hexdigest().encode()
-        return string_to_sign(self._evidence[3], self._grant.scope, digest)
+        _, _, _, timestamp, signature = self._evidence
+        digest = sha256(self._head + body_sha256_hex).hexdigest()
+        return self._grant.has_made(signature, string_to_sign(timestamp, self._grant.scope, digest))
 
     def _refusal(self, body_sha256_hex: bytes) -> CallerError:
         if self._claimed is not None:
@@ -66,7 +61,9 @@ class Pending:
         else:
             reason = explain(self._evidence, grant=self._grant, body_sha256_hex=body_sha256_hex)
         canonical = self._head + body_sha256_hex if self._is_long else None
-        return refusals.mismatch(reason, canonical=canonical, text_to_sign=self._text_to_sign(body_sha256_hex))
+        digest = sha256(self._head + body_sha256_hex).hexdigest()
+        text = string_to_sign(self._evidence[3], self._grant.scope, digest)
+        return refusals.mismatch(reason, canonical=canonical, text_to_sign=text)
 
 
 class Settled(Pending):

@@ -89,9 +89,9 @@ def derive_key(secret: str, date: bytes, *, region: bytes, service: bytes) -> Ke
     return KeyState(key)
 
 
-def string_to_sign(timestamp: bytes, scope: bytes, canonical_sha256_hex: bytes) -> bytes:
+def string_to_sign(timestamp: bytes, scope: bytes, canonical_sha256_hex: str) -> bytes:
     """The four lines that are signed."""
-    return b"\n".join((ALGORITHM, timestamp, scope, canonical_sha256_hex))
+    return b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (timestamp, scope, canonical_sha256_hex.encode())
 
 
 def is_of_signature(name: bytes) -> bool:
@@ -137,7 +137,7 @@ def sign(
     names = sorted(fields.keys() - UNSIGNED)
     canonical = _canonical_request(method, target, fields=fields, names=names, body_sha256_hex=body_sha256_hex)
     scope = b"/".join((timestamp[:8], region.encode(), service.encode(), TERMINATOR))
-    text = string_to_sign(timestamp, scope, hashlib.sha256(canonical).hexdigest().encode())
+    text = string_to_sign(timestamp, scope, hashlib.sha256(canonical).hexdigest())
     state = derive_key(key.secret_access_key, timestamp[:8], region=region.encode(), service=service.encode())
     credential = key.access_key_id.encode("utf-8", "surrogatepass") + b"/" + scope
     parts = (b"Credential=" + credential, b"SignedHeaders=" + b";".join(names))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from . import auth_refusals as refusals
@@ -31,7 +31,7 @@ from .canonical import (
     split_target,
 )
 from .errors import CallerError
-from .grants import Grant, Grants, Identity
+from .grants import Grant, Grants, Identity, remember
 from .keyring import usable_keys
 from .mismatch import Evidence
 from .pending import Pending, Settled
@@ -46,11 +46,7 @@ MismatchText = Literal["long", "short"]
 WINDOW_S = (
     300  # five minutes on today's JSON front ends (serverless/serverless#27, aws-samples/bedrock-access-gateway#163)
 )
-REMEMBERED_MAX = 1024  # canonical paths and timestamps; both follow from the bytes alone
 PATH_MAX_BYTES = 512
-
-_T = TypeVar("_T")
-_HEX = b"0123456789abcdef"
 _SIGNATURE_LAST = re.compile(rb"[ ,]Signature=\Z")
 _CREDENTIAL = re.compile(rb"Credential=([^/,\s]*)/[^/,\s]*/([^/,\s]*)/")
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, token
@@ -133,32 +129,35 @@ class Verifier:
         except MalformedQuery as fault:
             raise refusals.malformed_query(str(fault)) from None
         if not pairs and len(target) <= PATH_MAX_BYTES:
-            _remember(self._paths, target, path)
+            remember(self._paths, target, path)
         return path, pairs
 
     def _recall(self, fields: dict[bytes, bytes], now: float) -> Grant | None:
         """A grant made before, if it still holds; None at the slightest doubt, and the long way gives the answer."""
         authorization = fields.get(b"authorization", b"")
-        grant = self._grants.find(authorization[:-64], fields.get(b"x-amz-security-token") or None)
-        if grant is None or authorization[-64:].translate(None, _HEX):
+        grant = self._grants.get((authorization[:-64], fields.get(b"x-amz-security-token") or None))
+        if grant is None:
             return None
         timestamp = fields.get(b"x-amz-date", b"")
-        issued = self._instant(timestamp)
-        if issued is None or timestamp[:8] != grant.date or abs(int(now) - issued) > self._window_s:
+        issued = self._instants.get(timestamp)
+        if issued is None and (issued := self._instant(timestamp)) is None:
             return None
-        if tuple(self._find_keys(grant.access_key_id)) != grant.known or (
-            grant.expires is not None and grant.expires <= now
-        ):
+        if timestamp[:8] != grant.date or abs(int(now) - issued) > self._window_s:
+            return None
+        if grant.expires is not None and grant.expires <= now:
+            return None
+        known = self._find_keys(grant.access_key_id)
+        if known != grant.known and tuple(known) != grant.known:
             return None
         if self._regions is None and fields.get(b"host", b"").startswith(b"runtime"):
             return None
         return grant
 
     def _instant(self, timestamp: bytes) -> int | None:
-        """Unix seconds of a timestamp; most requests share one with the request before."""
-        issued = self._instants.get(timestamp)
-        if issued is None and (issued := parse_timestamp(timestamp)) is not None:
-            _remember(self._instants, timestamp, issued)
+        """Unix seconds of a timestamp, remembered: most requests share one with the request before."""
+        issued = parse_timestamp(timestamp)
+        if issued is not None:
+            remember(self._instants, timestamp, issued)
         return issued
 
     def _check_clock(self, claim: Claim, now: float) -> None:
@@ -216,7 +215,7 @@ class Verifier:
         grant = Grant(usable, known=keys, scope=scope.signed, signed_headers=claim.signed_headers)
         prefix = authorization[:-64]
         if _SIGNATURE_LAST.search(prefix) and len(claim.signature) == 64 and authorization.endswith(claim.signature):
-            self._grants.keep(prefix, claim.token, grant)
+            remember(self._grants, (prefix, claim.token), grant)
         return grant
 
     def _open(self, grant: Grant, evidence: Evidence, *, path: bytes, query: bytes) -> Pending:
@@ -234,10 +233,7 @@ class Verifier:
         if unsigned and self._must_sign_all:
             raise refusals.mismatch(f"unsigned headers: {', '.join(unsigned)}; sign them, or allow unsigned headers")
         identity = replace(grant.identity, warnings=_unsigned_warnings(unsigned)) if unsigned else grant.identity
-        is_strict = self._level == "strict"
-        pending = Pending(
-            identity, grant=grant, head=head, evidence=evidence, is_strict=is_strict, is_long=self._is_long
-        )
+        pending = Pending(identity, grant=grant, head=head, evidence=evidence, level=self._level, is_long=self._is_long)
         if claimed is not None:
             pending.claim(claimed)
         return pending
@@ -254,12 +250,6 @@ def _unverified(target: bytes, headers: RawHeaders) -> Identity:
 
 def _claimed_identity(scope: Scope, claim: Claim) -> Identity:
     return Identity(scope.access_key_id, scope.region.decode("utf-8", "replace"), claim.token is not None)
-
-
-def _remember(known: dict[bytes, _T], text: bytes, value: _T) -> None:
-    if len(known) >= REMEMBERED_MAX:
-        known.clear()
-    known[text] = value
 
 
 def _is_twice(headers: RawHeaders, name: bytes) -> bool:
