@@ -40,10 +40,10 @@ class Grant:
     """One caller with one list of signed headers on one day."""
 
     __slots__ = (
-        "_harmless",
         "access_key_id",
         "date",
         "expires",
+        "harmless",
         "identity",
         "known",
         "layout",
@@ -67,7 +67,8 @@ class Grant:
         self.expires = min((key.expires for key in usable if key.expires is not None), default=None)
         self.scope = scope
         self.names = tuple(signed_headers.split(b";"))
-        self._harmless: set[bytes] = set()
+        self.harmless: set[bytes] = set()
+        """Names of headers that `unsigned` has looked at and found of no concern."""
         lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in self.names])
         self.layout = b"%b\n%b\n%b\n" + lines + b"\n" + signed_headers.replace(b"%", b"%%") + b"\n"
         self.values = _getter(self.names)
@@ -91,12 +92,10 @@ class Grant:
 
     def unsigned(self, fields: dict[bytes, bytes]) -> tuple[str, ...]:
         """Headers that belong to the call and that the signature leaves out."""
-        if self._harmless.issuperset(fields):
-            return ()
         signed = set(self.names) | COVERED
         left_out = {n for n in fields if n not in signed and n.startswith((b"x-amz-", b"x-amzn-sagemaker-"))}
-        if len(self._harmless) < HARMLESS_MAX:
-            self._harmless.update(name for name in fields if name not in left_out and len(name) < HARMLESS_MAX)
+        if len(self.harmless) < HARMLESS_MAX:
+            self.harmless.update(name for name in fields if name not in left_out and len(name) < HARMLESS_MAX)
         return tuple(sorted(name.decode("latin-1") for name in left_out))
 
 

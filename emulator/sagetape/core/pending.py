@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
+from hmac import compare_digest
 
 from . import auth_refusals as refusals
 from .errors import CallerError
@@ -40,8 +41,10 @@ class Pending:
 
     def finish(self, body_sha256_hex: bytes) -> Identity:
         """Verify with the hash of the real body, 64 lower-case hexadecimal digits. Raises CallerError on a mismatch."""
-        is_right = self._has_signed if self._claimed is None else self._claimed.__eq__
-        if is_right(body_sha256_hex):
+        if self._claimed is None:
+            if self._has_signed(body_sha256_hex):
+                return self._identity
+        elif self._claimed == body_sha256_hex:
             return self._identity
         refusal = self._refusal(body_sha256_hex)
         if self._level == "strict":
@@ -49,9 +52,13 @@ class Pending:
         return replace(self._identity, warnings=(*self._identity.warnings, refusal.reason))
 
     def _has_signed(self, body_sha256_hex: bytes) -> bool:
-        _, _, _, timestamp, signature = self._evidence
-        digest = sha256(self._head + body_sha256_hex).hexdigest()
-        return self._grant.has_made(signature, string_to_sign(timestamp, self._grant.scope, digest))
+        # Written out (`Grant.has_made`, `string_to_sign`): calls are a quarter of what a verification costs.
+        grant, (_, _, _, timestamp, signature) = self._grant, self._evidence
+        digest = sha256(self._head + body_sha256_hex).hexdigest().encode()
+        text = b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (timestamp, grant.scope, digest)
+        if compare_digest(grant.state.sign(text).hex().encode(), signature):
+            return True
+        return bool(grant.others) and grant.has_made(signature, text)
 
     def _refusal(self, body_sha256_hex: bytes) -> CallerError:
         if self._claimed is not None:

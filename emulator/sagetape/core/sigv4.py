@@ -48,6 +48,7 @@ WINDOW_S = (
 )
 PATH_MAX_BYTES = 512
 _SIGNATURE_LAST = re.compile(rb"[ ,]Signature=\Z")
+NO_PAIRS: list[tuple[bytes, bytes]] = []
 _CREDENTIAL = re.compile(rb"Credential=([^/,\s]*)/[^/,\s]*/([^/,\s]*)/")
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, token
 _REGION = re.compile(rb"[a-z0-9-]{1,64}")
@@ -94,7 +95,9 @@ class Verifier:
         if self._level == "off":
             return Settled(_unverified(target, headers))
         fields = fields_of(headers)
-        path, pairs = self._read_target(method, target)
+        path, pairs = self._paths.get(target), NO_PAIRS
+        if path is None or method != "POST":
+            path, pairs = self._read_target(method, target)
         grant = None if pairs else self._recall(fields, now)
         if grant is not None:
             query, identity = b"", grant.identity
@@ -115,10 +118,7 @@ class Verifier:
             return Settled(replace(identity, warnings=(refusal.reason,)))
 
     def _read_target(self, method: str, target: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-        """Canonical path and decoded query of a request line; plain paths seen before are not read again."""
-        path = self._paths.get(target)
-        if path is not None and method == "POST":
-            return path, []
+        """Canonical path and decoded query of a request line; a plain path is remembered."""
         if _METHOD.fullmatch(method) is None:
             raise refusals.malformed_target("the method is not a token")
         try:
@@ -229,7 +229,7 @@ class Verifier:
             raise refusals.mismatch(f"SignedHeaders names {name}, which the request does not have; send it") from None
         if claimed is not None and (flaw := payload_flaw(claimed)):
             raise refusals.mismatch(flaw)
-        unsigned = grant.unsigned(fields)
+        unsigned = () if grant.harmless.issuperset(fields) else grant.unsigned(fields)
         if unsigned and self._must_sign_all:
             raise refusals.mismatch(f"unsigned headers: {', '.join(unsigned)}; sign them, or allow unsigned headers")
         identity = replace(grant.identity, warnings=_unsigned_warnings(unsigned)) if unsigned else grant.identity
