@@ -41,7 +41,6 @@ _REQUEST_ID = re.compile(rb"\bRequest ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a
 _KEY_ID = re.compile(rb"\Akey/((?:mrk-)?[0-9a-f-]{32,40})")
 _FAKE_NAME = re.compile(rb"principal-[0-9a-f]{8}")
 _PRINCIPAL = re.compile(rb"\A((?:assumed-role|role|user|federated-user|group|instance-profile)/)(.+)\Z", re.DOTALL)
-_HINTS = (b"arn:aws", b"s3://", b"sagemaker-", b".dkr.ecr", b"amazonaws.com")
 
 
 class Identities:
@@ -87,7 +86,7 @@ class Identities:
 
     def find_names(self, body: bytes) -> Iterator[Edit]:
         """ARNs, buckets and registries. Costs a few searches for literals when there are none."""
-        if not any(hint in body for hint in _HINTS):
+        if not (b"arn:aws" in body or b"s3://" in body or b"sagemaker-" in body or b"amazonaws.com" in body):
             return
         for found in _ARN.finditer(body):
             yield from self._edit_arn(found)

@@ -26,7 +26,7 @@ from zlib import crc32
 from .edits import FindEdits, apply_all, edit_text
 from .eventstream import Frame, FrameError, decode
 from .finders import find_credentials, find_path, find_pattern
-from .identities import Identities
+from .identities import OWN_ACCOUNT, Identities
 from .paths import parse_path
 from .rules import SCRUBBED, ScrubRules
 from .wire import EVENT_STREAM, Call, Chunk, Head, Headers, Interaction, Script, head_of
@@ -34,6 +34,7 @@ from .wire import EVENT_STREAM, Call, Chunk, Head, Headers, Interaction, Script,
 KEPT_HEADERS: Final = frozenset(
     {"content-type", "content-encoding", "x-amzn-errortype", "x-amzn-invoked-production-variant"}
 )
+DEFAULT_ACCOUNT: Final = "123456789012"  # of the emulator, AWS's own example; nobody's
 KEPT_PREFIX: Final = "x-amzn-sagemaker-"  # every further output header of botocore sagemaker-runtime 2017-05-13
 
 NEVER_KEPT: Final = frozenset(
@@ -86,10 +87,11 @@ class Scrubber:
         removed: list[bytes] = []
         members = self._scrub_members(call.members, removed)
         body = self._scrub_request_body(call, removed)
-        if members is call.members and body is call.body:
+        account = call.account if call.account == DEFAULT_ACCOUNT else OWN_ACCOUNT
+        if members is call.members and body is call.body and account == call.account:
             return call, b""
         digest = call.body_sha256 if body is call.body else sha256(body).digest()
-        scrubbed = replace(call, members=members, body=body, body_sha256=digest)
+        scrubbed = replace(call, members=members, body=body, body_sha256=digest, account=account)
         return scrubbed, digest_removed(removed)
 
     def script(self, script: Script) -> Script:

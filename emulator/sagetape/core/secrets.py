@@ -33,25 +33,34 @@ FINDINGS_MAX: Final = 50
 WELL_KNOWN: Final = frozenset({"test", "testing", "dev", "sagetape"})
 """Never taken for secrets, nor anything that starts with them: the habitual development pairs."""
 
-KINDS: Final[Mapping[str, tuple[bytes, re.Pattern[bytes]]]] = {
-    "AWS access key id": (b"IA", re.compile(rb"(?<![A-Za-z0-9/+])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9/+])")),
-    "AWS signature": (b"Signature=", re.compile(rb"Signature=[0-9a-f]{64}")),
-    "AWS session token": (b"o", re.compile(rb"(?<![A-Za-z0-9/+])(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+]{92,}")),
-    "AWS authorization": (b"AWS4-HMAC", re.compile(rb"AWS4-HMAC-SHA256 Credential=(?!\*\*\*)[^\s,\"'\\]+")),
-    "SageMaker API key": (b"sagemaker-api-key-", re.compile(rb"sagemaker-api-key-[A-Za-z0-9_=+/-]{16,}")),
+KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
+    "AWS access key id": ((b"AKIA", b"ASIA"), re.compile(rb"(?<![A-Za-z0-9/+])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9/+])")),
+    "AWS signature": ((b"Signature=",), re.compile(rb"Signature=[0-9a-f]{64}")),
+    "AWS session token": (
+        (b"IQoJ", b"FwoG", b"FQoG", b"AQoD"),
+        re.compile(rb"(?<![A-Za-z0-9/+])(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+]{92,}"),
+    ),
+    "AWS authorization": ((b"AWS4-HMAC",), re.compile(rb"AWS4-HMAC-SHA256 Credential=(?!\*\*\*)[^\s,\"'\\]+")),
+    "SageMaker API key": ((b"sagemaker-api-key-",), re.compile(rb"sagemaker-api-key-[A-Za-z0-9_=+/-]{16,}")),
     "JSON web token": (
-        b"eyJ",
+        (b"eyJ",),
         re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
     ),
-    "private key": (b"PRIVATE KEY", re.compile(rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY[^=]{0,128}")),
-    "GitHub token": (b"gh", re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,})")),
-    "Hugging Face token": (b"hf_", re.compile(rb"\bhf_[A-Za-z0-9]{34}\b")),
-    "OpenAI or Anthropic key": (b"sk-", re.compile(rb"\bsk-(?:ant-|proj-|svcacct-)[A-Za-z0-9_-]{32,}")),
-    "Slack token": (b"xox", re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}")),
-    "Google API key": (b"AIza", re.compile(rb"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")),
-    "GitLab token": (b"glpat-", re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}")),
+    "private key": ((b"PRIVATE KEY",), re.compile(rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY[^=]{0,128}")),
+    "GitHub token": (
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,})"),
+    ),
+    "Hugging Face token": ((b"hf_",), re.compile(rb"\bhf_[A-Za-z0-9]{34}\b")),
+    "OpenAI or Anthropic key": (
+        (b"sk-ant-", b"sk-proj-", b"sk-svcacct-"),
+        re.compile(rb"\bsk-(?:ant-|proj-|svcacct-)[A-Za-z0-9_-]{32,}"),
+    ),
+    "Slack token": ((b"xoxa-", b"xoxb-", b"xoxp-", b"xoxr-", b"xoxs-"), re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}")),
+    "Google API key": ((b"AIza",), re.compile(rb"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")),
+    "GitLab token": ((b"glpat-",), re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}")),
 }
-"""A text that every match contains, looked for first, and the pattern."""
+"""Texts of which every match contains one, looked for first, and the pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +148,11 @@ class Scanner:
 
 def find_patterns(data: bytes) -> Iterator[tuple[str, bytes]]:
     """What looks like a secret, with its kind."""
-    for kind, (literal, pattern) in KINDS.items():
-        if literal in data:
-            for found in pattern.finditer(data):
-                yield kind, found[0]
+    for kind, (literals, pattern) in KINDS.items():
+        for literal in literals:
+            if literal in data:
+                yield from ((kind, found[0]) for found in pattern.finditer(data))
+                break
 
 
 def places(interaction: Interaction) -> Iterator[tuple[str, bytes]]:

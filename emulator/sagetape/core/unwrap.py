@@ -34,7 +34,7 @@ RUN_BYTES: Final = 48  # of an encoded run, enough to find it again in the docum
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{22,}(?:(?:\r?\n|\\r\\n|\\n)[A-Za-z0-9+/]+)*")  # 22: 16 bytes, the shortest secret
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]{22,}")
 _BREAK = re.compile(rb"\r?\n|\\r\\n|\\n")
-_HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){16,}")
+_HEX = re.compile(rb"[0-9a-fA-F]{32,}")
 _ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|([\"\\/bfnrt]))")  # no secret holds a character beyond ASCII
 _PERCENT = re.compile(rb"%[2-7][0-9a-fA-F]")
 _SHORT: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -104,10 +104,11 @@ def decode_base64(run: bytes) -> bytes:
 def open_hex(data: bytes) -> Iterator[Layer]:
     """Runs of hexadecimal digits; a run of odd length is read from both ends."""
     for found in _HEX.finditer(data):
-        yield Layer("hex", unhexlify(found[0]), found[0][:RUN_BYTES])
-        following = data[found.end() : found.end() + 1]
-        if following and following in b"0123456789abcdefABCDEF":
-            yield Layer("hex", unhexlify(found[0][1:] + following), found[0][:RUN_BYTES])
+        run = found[0]
+        even = len(run) // 2 * 2
+        yield Layer("hex", unhexlify(run[:even]), run[:RUN_BYTES])
+        if even < len(run):
+            yield Layer("hex", unhexlify(run[1:]), run[:RUN_BYTES])
 
 
 def open_escapes(data: bytes) -> Iterator[Layer]:
