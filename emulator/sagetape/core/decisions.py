@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .chance import Chance
+from .faults.selection import Struck
 from .journal import Entry
 from .library import Take
 from .modes import Mode
@@ -43,6 +44,8 @@ class Case:
     route: Route = field(default_factory=lambda: Route(""))
     place: Place | None = None
     """Where it stands in a session; None outside of any."""
+    struck: Struck | None = None
+    """The faults that strike this call."""
     scrubbed: Call = field(init=False)
     key: bytes = b""
     removed: bytes = b""

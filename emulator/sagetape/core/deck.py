@@ -15,12 +15,15 @@ from . import chance
 from .conversations import Conversations
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
 from .errors import CallerError, CassetteError, ReplayError
+from .faults.selection import Faults
 from .journal import Entry, Journal
 from .lanes import Astray, Followed
-from .library import Library, Take
+from .library import Library, Take, waits
+from .limits import within_limit
 from .matching import Matcher
 from .misses import explain_miss
 from .modes import Outcome, Where, outcome
+from .pipeline import ask_of
 from .platform import VARIANT_HEADER
 from .refusals import endpoint_not_found
 from .routing import Router
@@ -59,10 +62,12 @@ class Deck:
     journal: Journal = field(default_factory=Journal)
     takes: Takes = field(init=False)
     conversations: Conversations = field(init=False)
+    faults: Faults = field(default_factory=Faults)
     collisions: Collisions = field(default_factory=Collisions)
     warnings: dict[str, int] = field(default_factory=dict)
     """The wrong-answer guard's findings, and how often each was seen."""
     _attempts: dict[tuple[str, bytes], None] = field(default_factory=dict)
+    _waits: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         library = self.library
@@ -95,7 +100,7 @@ class Deck:
             return self._refuse(case.route.refusal, entry, wait_s=case.route.wait_s)
         found = self.conversations.follow(case) if case.place is not None else None
         if found is not None:
-            return self._play_step(case, found)
+            return (self._strike(case) if self.faults else None) or self._play_step(case, found)
         case.scrubbed, case.removed = self.scrubber.redact(case.call)
         case.key = self.matcher.key(case.scrubbed)
         if case.place is not None:
@@ -117,6 +122,10 @@ class Deck:
 
     def _find(self, case: Case) -> Reply | Forward:
         is_live = case.place is not None and case.place.session is not None
+        if self.faults:
+            answered = self._strike(case)
+            if answered is not None:
+                return answered
         if self.settings.mode.plays and not is_live:
             turn = self.takes.choose(case.key, self.library.takes(case.key), invocation_id=case.call.invocation_id)
             if turn.number is not None:
@@ -139,7 +148,7 @@ class Deck:
         mark = take.interaction.session
         if mark is not None and case.place is not None:
             return self._made(case, self.conversations.replayed_opening(case, take.script, mark=mark))
-        if case.route.wait_s:
+        if case.route.wait_s or case.struck is not None or take.waits_s >= case.route.timeout_s:
             return self._made(case, take.script)
         return Reply(take.script, case.entry, take)
 
@@ -164,9 +173,46 @@ class Deck:
         return take
 
     def _made(self, case: Case, script: Script) -> Reply:
-        """A reply that is no recording as it stands."""
+        """A reply that is no recording as it stands: with another id, edited by faults, or cut at the limit."""
+        if case.struck is not None:
+            script = case.struck.edit(script, waits_s=self._recorded_waits(case.call.endpoint))
+        script = within_limit(script, ask_of(case.call, case.route, hop_number=0))
         wait_s = case.route.wait_s
         return Reply((Pause(wait_s), *script) if wait_s else script, case.entry)
+
+    # --- a fault answers, or edits ---
+
+    def _strike(self, case: Case) -> Reply | None:
+        """The faults of this call are chosen; the answer of the first that has one of its own."""
+        ask = ask_of(case.call, case.route, hop_number=0)
+        case.struck = struck = self.faults.strike(ask, case.route, chance=case.chance)
+        if struck is None:
+            return None
+        case.entry.faults = struck.names
+        script = struck.answer()
+        if script is None:
+            return None
+        self.router.finish(case.route, now=case.now)
+        self._note_answer(case.entry, script)
+        self.journal.settle(case.entry, source="fault")
+        return self._made(case, script)
+
+    def _recorded_waits(self, endpoint: str) -> tuple[float, ...]:
+        """Seconds that recorded answers of an endpoint took, for latency that is learned."""
+        known = self._waits.get(endpoint)
+        if known is None:
+            near = self.library.nearest("", endpoint)
+            found = (waits(t.interaction.script) for t in near if t.interaction.call.endpoint == endpoint)
+            known = self._waits[endpoint] = tuple(found)
+        return known
+
+    def edited(self, forward: Forward, script: Script) -> Script:
+        """A live answer, known whole and already kept, with its faults and within the platform's limit."""
+        struck = forward.case.struck
+        if struck is None:
+            return script
+        script = struck.edit(script, waits_s=self._recorded_waits(forward.call.endpoint))
+        return within_limit(script, ask_of(forward.call, forward.route, hop_number=0))
 
     def _out_of_step(self, case: Case, astray: Astray) -> Reply:
         if case.place is not None and case.place.refusal is not None:
@@ -257,6 +303,15 @@ class Deck:
         self.journal.settle(entry, source="refused")
         script = error.script()
         return Reply((Pause(wait_s), *script) if wait_s else script, entry)
+
+    def refused(self, forward: Forward, refusal: CallerError | Script, *, now: float) -> Reply:
+        """The answer to a call whose model could not be made ready."""
+        self.router.finish(forward.route, now=now)
+        if isinstance(refusal, CallerError):
+            return self._refuse(refusal, forward.entry)
+        self._note_answer(forward.entry, refusal)
+        self.journal.settle(forward.entry, source="refused")
+        return Reply(refusal, forward.entry)
 
     def _miss(self, case: Case, *, why: str) -> Reply:
         self.router.finish(case.route, now=case.now)

@@ -19,7 +19,7 @@ class Entry:
     operation: str
     endpoint: str
     source: str = ""
-    """`recorded`, `live`, `miss`, `refused`, `fault`."""
+    """`recorded`, `live`, `miss`, `refused`, `fault`, `emulated`."""
     status: int = 0
     code: str = ""
     """The error type, when it is an error."""
@@ -28,6 +28,7 @@ class Entry:
     cassette: str = ""
     take: int = -1
     variant: str = ""
+    faults: tuple[str, ...] = ()
     session: str = ""
     kept: bool = False
     detail: str = ""

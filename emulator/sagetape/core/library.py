@@ -22,6 +22,8 @@ class Take:
     speed: float = -1.0
     seconds: float = 0.0
     """What the recorded answer took."""
+    waits_s: float = 0.0
+    """What it takes at this speed."""
     prepared: object = field(default=None, compare=False)
     """What the performer wants to remember of a script that leaves in one write; the core never looks at it."""
 
@@ -30,6 +32,7 @@ class Take:
         if speed != self.speed:
             self.script, self.speed, self.prepared = at_speed(self.interaction.script, speed), speed, None
             self.seconds = waits(self.interaction.script)
+            self.waits_s = waits(self.script)
 
 
 class Library(Protocol):

@@ -21,12 +21,11 @@ from ..core.hosts import HostRule
 from ..core.operations import Service
 from ..core.refusals import body_too_large
 from ..core.sigv4 import Identity, Verifier
-from ..core.wire import Call, Head, Pause, Script, Step
-from . import forwarding
+from ..core.wire import Call, Head, Script, Step
 from .bodies import LARGE_BYTES, Budget, read_body
 from .decks import ADMIN_PREFIX, Decks, Player, split_deck
+from .live import live_answer
 from .player import Dates, Prepared, ScriptReply, WholeReply, fill, is_plain, replayed, script_length
-from .upstreams.upstream import NothingHere
 
 log = logging.getLogger("sagetape")
 
@@ -192,19 +191,11 @@ class App:
         return self._script(request, player, call, reply.script)
 
     async def _forward(self, request: web.BaseRequest, player: Player, call: Call, forward: Forward) -> Response:
-        try:
-            answer = await forwarding.begin_route(forward, player.find_upstream, clock=player.clock)
-        except NothingHere as nothing:
-            return self._script(request, player, call, player.nothing(forward, nothing))
-
-        def keep(script: Script) -> Script:
-            return player.keep(forward, script, source=answer.upstream.source, synthetic=answer.upstream.is_synthetic)
-
-        if answer.is_stream:
-            steps = forwarding.tee(answer, keep=keep, clock=player.clock)
-            return self._steps(request, player, call, steps, length_bytes=None)
-        script = keep(await forwarding.gather(answer))
-        return self._script(request, player, call, tuple(s for s in script if not _is_wait(s)))
+        with player.clock.timeline():
+            answer = await live_answer(player, forward)
+        if isinstance(answer, tuple):
+            return self._script(request, player, call, answer)
+        return self._steps(request, player, call, answer, length_bytes=None)
 
     def _script(self, request: web.BaseRequest, player: Player, call: Call, script: Script) -> Response:
         if is_plain(script):
@@ -265,10 +256,6 @@ def _text(headers: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
         if len(key) == size and key.lower() == name:
             return value.decode("latin-1")
     return None
-
-
-def _is_wait(step: Step) -> bool:
-    return isinstance(step, Pause)
 
 
 def _printable(text: str) -> str:

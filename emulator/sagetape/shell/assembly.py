@@ -88,6 +88,8 @@ class Assembly:
             chances=Chances(self.seed),
             is_remote=self.is_remote,
         )
+        for rule in settings.faults:
+            deck.faults.add(rule)
         scanner = None
         if mode.keeps:
             allowed = frozenset(mark for cassette in shelf.cassettes for mark in cassette.settings.allowed)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from ..core.deck import Deck, Forward, Kept
 from ..core.errors import CallerError, CassetteError, compact_json
@@ -109,7 +109,11 @@ class Player:
 
     def drain(self, steps: AsyncIterator[Step]) -> None:
         """Reads on when the client has left, so that what the upstream says is kept."""
-        task = asyncio.get_running_loop().create_task(_exhaust(steps))
+        self.go_on(_exhaust(steps))
+
+    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that no client waits for; `settle` does."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -178,11 +178,20 @@ class Container:
     async def _control(
         self, method: str, path: str, *, clock: Clock, timeout_s: float, body: dict[str, str] | None = None
     ) -> Reply:
+        data = b"" if body is None else json.dumps(body).encode()
+        return await self.control(method, path, body=data, clock=clock, timeout_s=timeout_s)
+
+    async def control(self, method: str, path: str, *, body: bytes, clock: Clock, timeout_s: float) -> Reply:
+        """One call of the multi-model or adapter API, its body as JSON. Status 0: no answer.
+
+        Raises TimeoutError when there is no answer after `timeout_s`.
+        """
+        headers = {"User-Agent": USER_AGENT, **({"Content-Type": "application/json"} if body else {})}
         try:
             async with (
                 clock.limit(timeout_s),
                 self._open().request(
-                    method, self._at(path), json=body, headers={"User-Agent": USER_AGENT}, allow_redirects=False
+                    method, self._at(path), data=body or None, headers=headers, allow_redirects=False
                 ) as response,
             ):
                 return Reply(response.status, await read_body(response, most_bytes=CONTROL_MAX_BYTES))
