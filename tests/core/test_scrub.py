@@ -188,7 +188,7 @@ def test_collision_is_seen_where_two_requests_scrub_to_one() -> None:
         ({"header": ["x"]}, "nearest is 'headers'"),
         ({"patterns": "abc"}, "not a list"),
         ({"patterns": ["(a+)+"]}, "exponential"),
-        ({"patterns": ["(a|b)*c"]}, "exponential"),
+        ({"patterns": ["(x|y)*z"]}, "exponential"),
         ({"patterns": ["(?:x{2,}){3}"]}, "exponential"),
         ({"patterns": ["(("]}, "not a regular expression"),
         ({"patterns": ["a*"]}, "empty text"),
@@ -225,8 +225,8 @@ def test_rules_round_trip_and_only_add() -> None:
 
 TEXTS = st.lists(
     st.sampled_from(
-        ["arn:aws:iam::", OWN, OTHER, ":role/Me", " ", "\n", "scrubbed", "tok-12", "s3://b-", "/", "é", '"', "{", "id", ":", "1",
-         "}", "in account ", "Signature=abc", "x-amz-security-token:IQoJ", "AKIAQ3EGJ5XVWZ4TDN2A", "\udc80"]
+        ["arn:aws:iam::", OWN, OTHER, ":role/Me", " ", "\n", "scrubbed", "tok-12", "s3://b-", "/", "é", '"', "{", "id",
+         ":", "1", "}", "in account ", "Signature=abc", "x-amz-security-token:IQoJ", "AKIAQ3EGJ5XVWZ4TDN2A", "\udc80"]
     )
 ).map("".join)  # fmt: skip
 

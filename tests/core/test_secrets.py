@@ -175,7 +175,7 @@ def test_scan_takes_a_bomb_for_unreadable() -> None:
     """100 MiB out of 100 KiB are not unpacked, and not called clean."""
     packer = zlib.compressobj(9)
     bomb = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(100)), packer.flush()])
-    assert [f.kind for f in Scanner().scan(bomb, place="body")] == ["unreadable"]
+    assert {f.kind for f in Scanner().scan(bomb, place="body")} == {"unreadable"}
 
 
 @settings(max_examples=300, deadline=None)

@@ -19,6 +19,8 @@ RUN_CHARS_MIN: Final = 20  # an AWS access key id; base64 of the shortest live s
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-\\%"
 _CLASSES: Final = bytes(1 if byte in _ALPHABET else 0 for byte in range(256))
 _RUN: Final = b"\x01" * RUN_CHARS_MIN
+_DIGITS: Final = bytes(1 if byte in b"0123456789eE" else 0 for byte in range(256))
+_LONG_DIGITS: Final = b"\x01" * 32  # no number is that long; `ASIA` and digits are, as hexadecimal digits
 _NUMBERS: Final = b"0123456789.,+-eE[] \r\n\t;"
 
 
@@ -26,7 +28,7 @@ def find_regions(data: bytes) -> Iterator[bytes]:
     """Slices, in order and without overlap, that together hold everything worth reading."""
     for start, end in _spans(data):
         region = data[start:end]
-        if region.translate(None, _NUMBERS):
+        if region.translate(None, _NUMBERS) or _LONG_DIGITS in region.translate(_DIGITS):
             yield region
 
 

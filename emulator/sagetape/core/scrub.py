@@ -101,7 +101,7 @@ class Scrubber:
             return script
         finders = self._answer_finders(head)
         chunks = [bytes(step.data) for step in script if isinstance(step, Chunk)]
-        if finders and chunks:
+        if chunks and (finders or is_event_stream(head)):
             chunks = self._scrub_chunks(head, chunks, finders)
         queue = iter(chunks)
         return tuple(
@@ -154,9 +154,8 @@ class Scrubber:
         return apply_all((body,), finders, removed)[0]
 
     def _answer_finders(self, head: Head) -> tuple[FindEdits, ...]:
-        content_type = head.header("content-type") or ""
-        if content_type.startswith(EVENT_STREAM):
-            content_type = head.header("x-amzn-sagemaker-content-type") or ""
+        name = "x-amzn-sagemaker-content-type" if is_event_stream(head) else "content-type"
+        content_type = head.header(name) or ""
         finders = self._rule_finders(content_type)
         return (*self._said_finders(), *finders) if is_refusal(head) else finders
 
@@ -174,7 +173,7 @@ class Scrubber:
         return tuple(finders)
 
     def _scrub_chunks(self, head: Head, chunks: list[bytes], finders: Sequence[FindEdits]) -> list[bytes]:
-        if not (head.header("content-type") or "").startswith(EVENT_STREAM):
+        if not is_event_stream(head):
             return apply_all(chunks, finders, [])
         return self._scrub_frames(chunks, finders)
 
@@ -231,6 +230,11 @@ def is_kept(header: str) -> bool:
     """Whether a header of an answer is stored."""
     name = header.lower()
     return (name in KEPT_HEADERS or name.startswith(KEPT_PREFIX)) and name not in NEVER_KEPT
+
+
+def is_event_stream(head: Head) -> bool:
+    """Whether the body is made of frames."""
+    return (head.header("content-type") or "").startswith(EVENT_STREAM)
 
 
 def is_refusal(head: Head) -> bool:

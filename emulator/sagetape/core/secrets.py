@@ -34,31 +34,58 @@ WELL_KNOWN: Final = frozenset({"test", "testing", "dev", "sagetape"})
 """Never taken for secrets, nor anything that starts with them: the habitual development pairs."""
 
 KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
-    "AWS access key id": ((b"AKIA", b"ASIA"), re.compile(rb"(?<![A-Za-z0-9/+])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9/+])")),
-    "AWS signature": ((b"Signature=",), re.compile(rb"Signature=[0-9a-f]{64}")),
+    "AWS access key id": (
+        (b"AKIA", b"ASIA"),
+        re.compile(rb"(?<![A-Za-z0-9/+])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9/+])"),
+    ),
+    "AWS signature": (
+        (b"Signature=",),
+        re.compile(rb"Signature=[0-9a-f]{64}"),
+    ),
     "AWS session token": (
         (b"IQoJ", b"FwoG", b"FQoG", b"AQoD"),
         re.compile(rb"(?<![A-Za-z0-9/+])(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+]{92,}"),
     ),
-    "AWS authorization": ((b"AWS4-HMAC",), re.compile(rb"AWS4-HMAC-SHA256 Credential=(?!\*\*\*)[^\s,\"'\\]+")),
-    "SageMaker API key": ((b"sagemaker-api-key-",), re.compile(rb"sagemaker-api-key-[A-Za-z0-9_=+/-]{16,}")),
+    "AWS authorization": (
+        (b"AWS4-HMAC",),
+        re.compile(rb"AWS4-HMAC-SHA256 Credential=(?!\*\*\*)[^\s,\"'\\]+"),
+    ),
+    "SageMaker API key": (
+        (b"sagemaker-api-key-",),
+        re.compile(rb"sagemaker-api-key-[A-Za-z0-9_=+/-]{16,}"),
+    ),
     "JSON web token": (
         (b"eyJ",),
         re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
     ),
-    "private key": ((b"PRIVATE KEY",), re.compile(rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY[^=]{0,128}")),
+    "private key": (
+        (b"PRIVATE KEY",),
+        re.compile(rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY[^=]{0,128}"),
+    ),
     "GitHub token": (
         (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
         re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,})"),
     ),
-    "Hugging Face token": ((b"hf_",), re.compile(rb"\bhf_[A-Za-z0-9]{34}\b")),
+    "Hugging Face token": (
+        (b"hf_",),
+        re.compile(rb"\bhf_[A-Za-z0-9]{34}\b"),
+    ),
     "OpenAI or Anthropic key": (
         (b"sk-ant-", b"sk-proj-", b"sk-svcacct-"),
         re.compile(rb"\bsk-(?:ant-|proj-|svcacct-)[A-Za-z0-9_-]{32,}"),
     ),
-    "Slack token": ((b"xoxa-", b"xoxb-", b"xoxp-", b"xoxr-", b"xoxs-"), re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}")),
-    "Google API key": ((b"AIza",), re.compile(rb"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")),
-    "GitLab token": ((b"glpat-",), re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}")),
+    "Slack token": (
+        (b"xoxa-", b"xoxb-", b"xoxp-", b"xoxr-", b"xoxs-"),
+        re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}"),
+    ),
+    "Google API key": (
+        (b"AIza",),
+        re.compile(rb"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
+    ),
+    "GitLab token": (
+        (b"glpat-",),
+        re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}"),
+    ),
 }
 """Texts of which every match contains one, looked for first, and the pattern."""
 

@@ -34,6 +34,8 @@ RUN_BYTES: Final = 48  # of an encoded run, enough to find it again in the docum
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{22,}(?:(?:\r?\n|\\r\\n|\\n)[A-Za-z0-9+/]+)*")  # 22: 16 bytes, the shortest secret
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]{22,}")
 _BREAK = re.compile(rb"\r?\n|\\r\\n|\\n")
+_HEX_CLASSES: Final = bytes(1 if byte in b"0123456789abcdefABCDEF" else 0 for byte in range(256))
+_HEX_RUN: Final = b"\x01" * 32
 _HEX = re.compile(rb"[0-9a-fA-F]{32,}")
 _ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|([\"\\/bfnrt]))")  # no secret holds a character beyond ASCII
 _PERCENT = re.compile(rb"%[2-7][0-9a-fA-F]")
@@ -103,6 +105,8 @@ def decode_base64(run: bytes) -> bytes:
 
 def open_hex(data: bytes) -> Iterator[Layer]:
     """Runs of hexadecimal digits; a run of odd length is read from both ends."""
+    if _HEX_RUN not in data.translate(_HEX_CLASSES):
+        return  # the expression alone is fifty times slower
     for found in _HEX.finditer(data):
         run = found[0]
         even = len(run) // 2 * 2
