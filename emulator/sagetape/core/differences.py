@@ -47,6 +47,13 @@ def compare_bodies(
     """The differences between two bodies, nearest to the start first; empty when they mean the same."""
     one = meaning.understand(recorded.content_type, recorded.data, reading)
     other = meaning.understand(actual.content_type, actual.data, reading)
+    return compare_understood(one, other, tolerances=tolerances, limit=limit)
+
+
+def compare_understood(
+    one: meaning.Understood, other: meaning.Understood, *, tolerances: Tolerances = EXACT, limit: int = LIMIT
+) -> list[Difference]:
+    """As `compare_bodies`, of bodies that were read before: the recorded one, then the other."""
     if one.kind != other.kind:
         return [_kinds(one, other)]
     comparison = Comparison(one.kind, tolerances, limit)

@@ -85,10 +85,11 @@ def order_alone(takes: Sequence[Recorded]) -> Finding | None:
         return None
     first, second = distinct[:2]
     found = compare_answers(first.interaction.script, second.interaction.script, limit=1)
+    count = f"{'At least ' if len(distinct) == DISTINCT_MAX else ''}{len(distinct)}"
     text = (
-        f"{len(distinct)} different answers are recorded for one request ({_request(first.interaction)}); the order of "
-        f"the calls alone chooses among them. {_named(first)} and {_named(second)}: "
-        f"{describe(found[0], now='then')}. If the requests differ, add what differs to the match rules."
+        f"{count} different answers are recorded for one request ({_request(first.interaction)}); the order of the "
+        f"calls alone chooses among them. {_named(first)} and {_named(second)}: {describe(found[0], now='then')}. "
+        "If the requests differ, add what differs to the match rules."
     )
     return Finding("order", text, tuple(take.number for take in distinct))
 

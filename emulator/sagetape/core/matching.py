@@ -189,7 +189,11 @@ class Matcher:
         return key_of(text)
 
     def projections(self, call: Call) -> tuple[tuple[str, Hashable], ...]:
-        """The key's parts by name, in the order in which they are explained."""
+        """The key's parts by name, in the order in which they are explained; the body is the last."""
+        return (*self.routing(call), ("body", self._body(call)))
+
+    def routing(self, call: Call) -> tuple[tuple[str, Hashable], ...]:
+        """The key's parts without the body, which are found without reading it."""
         rows: list[tuple[str, Hashable]] = [("operation", call.operation), ("endpoint", call.endpoint)]
         for name in self._members:
             value = call.members.get(name)
@@ -197,8 +201,12 @@ class Matcher:
         rows.extend(_unknown_members(call.members))
         rows.extend([("position in its session", call.position), ("authentication", call.auth)])
         rows.extend((name, self._custom_value(call, name, function)) for name, function in self._custom)
-        rows.append(("body", self._body(call)))
         return tuple(rows)
+
+    def understand(self, call: Call) -> meaning.Understood:
+        """A call's body as these rules read it."""
+        content_type = call.members.get("ContentType") if self.rules.body == "meaning" else None
+        return meaning.understand(content_type, call.body, self.reading)
 
     def _body(self, call: Call) -> tuple[str, str]:
         if self.rules.body == "meaning":

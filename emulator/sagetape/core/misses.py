@@ -2,24 +2,28 @@
 
 Writes the text that a user reads in the exception (at most `MESSAGE_MAX` characters) and the whole of it for the
 journal. It chooses nothing and records nothing. The nearest recording is the one whose key differs in the fewest parts,
-then the one whose body is nearest; only `SCORED_MAX` bodies are compared, so that a miss stays cheap among 100,000.
+then the one whose body is nearest; only some bodies are
+compared, so that a miss stays cheap among 100,000.
 """
 
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from .differences import Body, Difference, compare_bodies, describe, nearness
+from .differences import Difference, compare_understood, describe, nearness
 from .errors import MESSAGE_MAX
 from .matching import Matcher
+from .meaning.comparison import counted
 from .wire import Call, Interaction
 
 EXAMINED_MAX = 2_000  # recordings whose key parts are compared
-SCORED_MAX = 16  # of them, recordings whose bodies are compared
+SCORED_MAX = 64  # of them, recordings whose bodies are compared
+SCORED_MAX_BYTES = 4 * 2**20  # of these bodies in all: about a third of a second
 BODY_DIFFERENCES = 50  # enough to rank two bodies; a miss shows the first and counts the rest
 TEXT_MAX = 20_000  # of the journal's whole text, in characters
 MEMBER_HEADERS = {
@@ -36,6 +40,9 @@ MEMBER_HEADERS = {
 }  # botocore sagemaker-runtime 2017-05-13, shape InvokeEndpointInput
 LOOSENED = ("Accept", "ContentType", "CustomAttributes", "InferenceId", "PrefixAwareId")
 """Members that a user may be told to leave out. The others choose the model: without them answers would be swapped."""
+PLACE_MAX = 300  # characters of a place; members may have names of megabytes
+LOOSENED_MAX = 3  # more differences are another request
+ROUNDED_AWAY = 0.01  # numbers farther apart are not inexact, they are others
 
 
 class Recorded(Protocol):
@@ -65,27 +72,35 @@ class Nearest:
 
 
 def find_nearest(call: Call, candidates: Iterable[Recorded], *, matcher: Matcher) -> Nearest | None:
-    """The candidate that differs least from a (scrubbed) call; None when there is no candidate."""
-    asked = matcher.projections(call)
-    examined = [
-        (_distance(asked, matcher.projections(candidate.interaction.call)), place, candidate)
-        for place, candidate in zip(range(EXAMINED_MAX), candidates, strict=False)
-    ]
+    """The candidate that differs least from a (scrubbed) call, the latest of several; None when there is none."""
+    routing = matcher.routing(call)
+    examined: list[tuple[tuple[int, int, int], Recorded]] = []
+    for place, candidate in zip(range(EXAMINED_MAX), candidates, strict=False):
+        known = candidate.interaction.call
+        apart = sum(1 for _ in _parts_that_differ(routing, matcher.routing(known)))
+        # Bodies of a like length are compared first: the cheapest sign of a like content.
+        examined.append(((apart, abs(len(known.body) - len(call.body)), -place), candidate))
     if not examined:
         return None
-    best = heapq.nsmallest(SCORED_MAX, examined, key=lambda row: row[:2])
-    fewest = best[0][0]
-    compared = [
-        (candidate, explain(call, candidate.interaction.call, matcher)) for d, _, candidate in best if d == fewest
-    ]
+    ranked = heapq.nsmallest(SCORED_MAX, examined, key=_rank)
+    best = [candidate for rank, candidate in ranked if rank[0] == ranked[0][0][0]]
+    compared = [(candidate, explain(call, candidate.interaction.call, matcher)) for candidate in _within_budget(best)]
     candidate, found = min(compared, key=lambda pair: nearness(pair[1]))
     return Nearest(candidate, tuple(found), len(examined))
 
 
-def _distance(asked: Sequence[tuple[str, Hashable]], recorded: Sequence[tuple[str, Hashable]]) -> int:
-    """Parts of the key that differ, the body aside unless it alone does: who routes elsewhere is farther away."""
-    body = asked[-1][1] != recorded[-1][1]
-    return 2 * sum(1 for _ in _parts_that_differ(asked[:-1], recorded[:-1])) + body
+def _rank(row: tuple[tuple[int, int, int], Recorded]) -> tuple[int, int, int]:
+    return row[0]
+
+
+def _within_budget(candidates: Sequence[Recorded]) -> Iterable[Recorded]:
+    """The first candidate, and the next ones while their bodies are few bytes in all."""
+    budget = SCORED_MAX_BYTES
+    for candidate in candidates:
+        yield candidate
+        budget -= len(candidate.interaction.call.body)
+        if budget < 0:
+            return
 
 
 def _parts_that_differ(
@@ -99,22 +114,19 @@ def _parts_that_differ(
 
 def explain(call: Call, recorded: Call, matcher: Matcher) -> list[Difference]:
     """All differences between a call and a recorded one that the key sees: the key's parts first, then the body."""
-    asked, before = matcher.projections(call), matcher.projections(recorded)
     found = [
         Difference(_name(name), _value(one), _value(other))
-        for name, one, other in _parts_that_differ(asked[:-1], before[:-1])
+        for name, one, other in _parts_that_differ(matcher.routing(call), matcher.routing(recorded))
     ]
-    if asked[-1] != before[-1]:
+    if matcher.rules.body != "ignore":
         found += body_differences(call, recorded, matcher=matcher)
     return found
 
 
 def body_differences(call: Call, recorded: Call, *, matcher: Matcher) -> list[Difference]:
     """Where two calls' bodies differ, as the matcher reads them, with `body, ` before each place."""
-    by_meaning = matcher.rules.body == "meaning"
-    one, other = (Body(side.body, side.members.get("ContentType") if by_meaning else None) for side in (recorded, call))
-    found = compare_bodies(one, other, reading=matcher.reading, limit=BODY_DIFFERENCES)
-    return [Difference(f"body, {d.place}", d.recorded, d.actual, d.note, d.weight) for d in found]
+    found = compare_understood(matcher.understand(recorded), matcher.understand(call), limit=BODY_DIFFERENCES)
+    return [replace(difference, place=f"body, {difference.place[:PLACE_MAX]}") for difference in found]
 
 
 def _name(part: str) -> str:
@@ -125,7 +137,7 @@ def _value(value: Hashable) -> str:
     if value is None:
         return "absent"
     text = value if isinstance(value, str) else repr(value)
-    return f'"{text[:197]}..."' if len(text) > 200 else f'"{text}"' if isinstance(value, str) else text
+    return json.dumps(text if len(text) <= 200 else text[:197] + "...", ensure_ascii=not text.isprintable())
 
 
 # --- the text -----------------------------------------------------------------------------------------------------
@@ -165,7 +177,7 @@ def miss_text(
 
 
 def _what_happened(call: Call, why: str, cassette_names: Sequence[str]) -> str:
-    target = f'{call.operation} on endpoint "{call.endpoint}"'
+    target = f'{call.operation} call to endpoint "{call.endpoint}"'
     where = f" ({', '.join(cassette_names[:3])}{', ...' if len(cassette_names) > 3 else ''})" if cassette_names else ""
     if why == "exhausted":
         return f"All recorded takes of this {target} have been served{where}."
@@ -182,7 +194,8 @@ def _nearest_lines(nearest: Nearest, *, shown: int, is_exhausted: bool) -> list[
         lines.append(f"{'First difference' if not index else 'Then'}: {describe(difference, now='asked')}.")
     more = len(nearest.differences) - shown
     if more > 0:
-        lines.append(f"{more}{' or more' if len(nearest.differences) >= BODY_DIFFERENCES else ''} further differences.")
+        at_least = "at least " if len(nearest.differences) >= BODY_DIFFERENCES else ""
+        lines.append(f"And {at_least}{counted(more, 'difference')} more.")
     return lines
 
 
@@ -198,7 +211,7 @@ def _what_to_do(call: Call, nearest: Nearest | None, *, why: str, mode: str, cas
     else:
         first = f"What to do: record the call: {record}"
     advice = _loosening(nearest.differences) if nearest else None
-    return f"{first}{f'; or, if the difference means nothing, {advice}' if advice else ''}"
+    return f"{first}{f'; or, {advice}' if advice else ''}"
 
 
 def _upstream(nearest: Nearest | None) -> str:
@@ -208,16 +221,19 @@ def _upstream(nearest: Nearest | None) -> str:
 
 
 def _loosening(differences: Sequence[Difference]) -> str | None:
-    """The match option that would make the difference not count, when there is one difference of one kind."""
-    first = differences[0] if differences else None
-    if first is None:
+    """The match option under which the two would be one, if one option does that and drops no route."""
+    if not differences or len(differences) > LOOSENED_MAX:
         return None
-    if first.place.startswith("body, ") and "$." in first.place:
-        path = first.place.partition("$.")[2]
-        if "apart" in first.note:
-            return f"match with ignore_paths = ['{path}'] or round_digits"
-        return f"match with ignore_paths = ['{path}']"
-    if first.place.startswith("body, ") and ("apart" in first.note or "largest difference" in first.note):
-        return "match with round_digits"
-    member = next((name for name in LOOSENED if first.place == f"header {MEMBER_HEADERS[name]}"), None)
-    return f"leave {member} out of the match rule members" if member else None
+    if all(d.distance is not None and d.distance <= ROUNDED_AWAY for d in differences):
+        return "match with round_digits, if the numbers are only inexact"
+    paths = [d.place.partition("$.")[2] for d in differences if d.place.startswith("body, ")]
+    if all(path and len(path) < PLACE_MAX // LOOSENED_MAX for path in paths) and len(paths) == len(differences):
+        return f"if that never changes the answer (an id, a date), match with ignore_paths = {paths}"
+    if len(differences) == 1:
+        return _member_left_out(differences[0])
+    return None
+
+
+def _member_left_out(difference: Difference) -> str | None:
+    member = next((name for name in LOOSENED if difference.place == f"header {MEMBER_HEADERS[name]}"), None)
+    return f"if that never changes the answer, leave {member} out of the match rule members" if member else None

@@ -19,6 +19,7 @@ from .places import Steps, place_of
 from .tree import IGNORED, Array, Tree, decimal_of, is_number
 
 SHOWN_CHARACTERS = 60
+WEIGHT_MIN = 1e-9  # nothing that differs weighs nothing
 _WINDOW = 24  # characters shown before and after the first difference of two long texts
 _CONTEXT = Context(prec=40)  # for distances, which are shown and compared with a tolerance; equality is exact
 _ITEMS = {"json-lines": ("line",), "csv": ("row", "column"), "multipart": ("part",), "server-events": ("event",)}
@@ -47,6 +48,8 @@ class Difference:
     actual: str
     note: str = ""
     """How far apart: `1 apart`, `first at byte 17`, `largest difference 0.5 at [0, 3]`."""
+    distance: float | None = None
+    """Between two numbers; of arrays the largest."""
     weight: float = 1.0
     """From just above 0 (nearly equal) to 1 (nothing in common); ranks recordings by nearness."""
 
@@ -115,7 +118,7 @@ class Comparison:
             Decimal(self.tolerances.absolute), _CONTEXT.multiply(Decimal(self.tolerances.relative), largest)
         ):
             weight = float(_CONTEXT.divide(apart, 2 * largest)) if largest else 1.0
-            self._add(steps, shown(recorded), shown(actual), f"{plain(apart)} apart", max(weight, 1e-9))
+            self._add(steps, shown(recorded), shown(actual), f"{plain(apart)} apart", weight, float(apart))
 
     def _arrays(self, recorded: Array, actual: Array, steps: Steps) -> None:
         if recorded.shape != actual.shape:
@@ -135,7 +138,8 @@ class Comparison:
             note = (
                 f"{apart.count} of {apart.of} elements differ, largest difference {apart.distance:.6g} at {apart.index}"
             )
-            self._add(steps, f"{apart.recorded!r}", f"{apart.actual!r}", note, max(apart.count / apart.of, 1e-9))
+            weight = apart.count / apart.of
+            self._add(steps, f"{apart.recorded!r}", f"{apart.actual!r}", note, weight, float(apart.distance))
 
     def _texts(self, recorded: str, actual: str, steps: Steps) -> None:
         alike = similarity(recorded, actual)
@@ -143,8 +147,7 @@ class Comparison:
             return
         first = first_difference(recorded, actual)
         note = f"from character {first + 1} on" if max(len(recorded), len(actual)) > SHOWN_CHARACTERS else ""
-        weight = max(1.0 - alike, 1e-9)
-        self._add(steps, window(recorded, first), window(actual, first), note, weight)
+        self._add(steps, window(recorded, first), window(actual, first), note, 1.0 - alike)
 
     def _bytes(self, recorded: bytes, actual: bytes, steps: Steps) -> None:
         first = first_difference(recorded, actual)
@@ -152,11 +155,20 @@ class Comparison:
         note = f"first difference at byte {first}"
         if len(recorded) != len(actual):
             note += f", {len(recorded)} bytes recorded, {len(actual)} now"
-        self._add(steps, bytes_shown(recorded, first), bytes_shown(actual, first), note, max(weight, 1e-9))
+        self._add(steps, bytes_shown(recorded, first), bytes_shown(actual, first), note, weight)
 
-    def _add(self, steps: Steps, recorded: str, actual: str, note: str = "", weight: float = 1.0) -> None:
+    def _add(
+        self,
+        steps: Steps,
+        recorded: str,
+        actual: str,
+        note: str = "",
+        weight: float = 1.0,
+        distance: float | None = None,
+    ) -> None:
         if len(self.found) < self.limit:
-            self.found.append(Difference(place_of(self.kind, steps), recorded, actual, note, weight))
+            place = place_of(self.kind, steps)
+            self.found.append(Difference(place, recorded, actual, note, distance, max(weight, WEIGHT_MIN)))
 
 
 def is_text(leaf: Tree) -> bool:
