@@ -53,6 +53,8 @@ class _Outcome:
     answer: dict[str, Any]
     exit_code: int = 0
     seconds: float | None = None
+    """None when an earlier run has asked it."""
+    is_asked: bool = False
     is_repeat: bool = False
 
 
@@ -113,14 +115,16 @@ class _Work:
             return _Outcome(place, answer, answer.get("error", {}).get("exit_code", 0))
         started_s = self._plan.monotonic()
         known = before.sent.get(place)
+        asked = False
         try:
             outgoing = self._client.prepare(INVOKE, dict(self._plan.defaults) | read_line(line, text))
+            asked = True
             answer = self._call(place, outgoing, text=text, known_id=known[0] if known else None)
             code = 0
         except InvokeError as error:
             answer, code = error_object(error), error.exit_code
         seconds = self._plan.monotonic() - started_s
-        outcome = _Outcome(place, {"line": line, **answer}, code, seconds, known is not None)
+        outcome = _Outcome(place, {"line": line, **answer}, code, seconds, asked, asked and known is not None)
         if self._plan.journal is not None:
             self._plan.journal.done(place, outcome.answer)
         return outcome
@@ -177,7 +181,8 @@ class _Collector:
         if outcome.seconds is None:
             summary.resumed += 1
             return
-        summary.latencies_s.append(outcome.seconds)
+        if outcome.is_asked:
+            summary.latencies_s.append(outcome.seconds)
         summary.repeated += outcome.is_repeat
         if error is None:
             summary.answered += 1

@@ -8,7 +8,6 @@ imported for anything else, and never unpickled (`allow_pickle=False`).
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterable
@@ -157,6 +156,8 @@ def _to_csv(value: Any) -> bytes:
     if type(value).__name__ == "DataFrame":
         # SageMaker's built-in algorithms take CSV without a header: docs "Common data formats for inference".
         return bytes(value.to_csv(index=False, header=False, lineterminator="\n").encode("utf-8"))
+    import csv
+
     rows = list(_rows(value))
     if rows and not isinstance(rows[0], (list, tuple)):
         rows = [rows]
@@ -166,6 +167,8 @@ def _to_csv(value: Any) -> bytes:
 
 
 def _from_csv(body: bytes, charset: str) -> list[list[str]]:
+    import csv
+
     try:
         return list(csv.reader(io.StringIO(body.decode(charset), newline=""), strict=True))
     except csv.Error as error:

@@ -10,8 +10,13 @@ import os
 from typing import Any
 
 import click
-from click.parser import split_arg_string
-from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, get_completion_class
+from click.shell_completion import (
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
@@ -29,7 +34,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
             if ($type -eq 'file' -or $type -eq 'dir') {
                 [System.Management.Automation.CompletionCompleters]::CompleteFilename($wordToComplete)
             } else {
-                [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', 
+                [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue',
                     $(if ($help) { $help } else { $value }))
             }
         }

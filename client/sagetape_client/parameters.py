@@ -273,7 +273,8 @@ def nearest(spelling: str, among: Iterable[str] = ()) -> str:
     """A sentence naming the spelling that was probably meant; empty when nothing is near."""
     names = list(among) or [p.python for p in TABLE]
     folded = {fold(name): name for name in names}
-    close = difflib.get_close_matches(fold(spelling), folded, n=1, cutoff=0.6)
+    begun = [name for name in folded if name.startswith(fold(spelling))]
+    close = begun[:1] or difflib.get_close_matches(fold(spelling), folded, n=1, cutoff=0.6)
     return f" Did you mean {folded[close[0]]!r}?" if close else ""
 
 

@@ -102,9 +102,3 @@ def _with_body_value(content: dict[str, Any]) -> dict[str, Any]:
 def standard_output() -> BinaryIO:
     """The bytes side of standard output."""
     return sys.stdout.buffer
-
-
-def say(text: str) -> None:
-    """One line on standard error."""
-    sys.stderr.write(f"sagetape invoke: {text}\n")
-    sys.stderr.flush()

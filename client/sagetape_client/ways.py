@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
-from . import batch, cli, journal, printing
+from . import batch, inputs, journal, printing
 from .answers import InvokeResult
-from .cli import Options
+from .cli import CTRL_C, say
 from .errors import ParameterError, StreamBroken
+from .inputs import Options
 from .invoker import Client
 from .parameters import ASYNC, INVOKE, STREAM, canonical
 from .progress import Bar
@@ -32,6 +33,14 @@ CMDLETS = {
     STREAM: "Invoke-SMREndpointWithResponseStream (InvokeEndpointWithResponseStream)",
     ASYNC: "Invoke-SMREndpointAsync (InvokeEndpointAsync)",
 }
+
+
+def go(options: Options) -> int:
+    """Choose the way and go it; the exit code."""
+    inputs.check_combinations(options)
+    with ExitStack() as stack:
+        client = stack.enter_context(inputs.make_client(options, stack))
+        return choose(options)(client, options)
 
 
 def choose(options: Options) -> Way:
@@ -50,7 +59,7 @@ def ask_once(client: Client, options: Options) -> int:
     if not _may_send(client, options, operation := INVOKE):
         return 0
     select = PASS_THRU if options["pass_thru"] else options["select"]
-    result = client.invoke(body=_body(options, operation), select=select, **cli.members_of(options))
+    result = client.invoke(body=_body(options, operation), select=select, **inputs.members_of(options))
     _tell(client, options, result)
     _write(options, lambda is_terminal: _shape(result, options, is_terminal=is_terminal))
     return 0
@@ -61,7 +70,7 @@ def ask_async(client: Client, options: Options) -> int:
     if not _may_send(client, options, operation := ASYNC):
         return 0
     select = options["select"]
-    result = client.invoke_async(body=_body(options, operation), select=select, **cli.members_of(options))
+    result = client.invoke_async(body=_body(options, operation), select=select, **inputs.members_of(options))
     _tell(client, options, result)
     if options["wait_s"] and hasattr(result, "wait"):
         output = result.wait(timeout_s=options["wait_s"])
@@ -87,7 +96,7 @@ def ask_stream(client: Client, options: Options) -> int:
             "A stream is printed as it arrives: --select, --query and --json need the whole. Leave --stream out."
         )
     with (
-        client.invoke_stream(body=_body(options, operation), **cli.members_of(options)) as stream,
+        client.invoke_stream(body=_body(options, operation), **inputs.members_of(options)) as stream,
         _output(options) as (out, is_terminal),
     ):
         _tell(client, options, stream)
@@ -105,12 +114,12 @@ def ask_stream(client: Client, options: Options) -> int:
 
 def ask_pipeline(client: Client, options: Options) -> int:
     """Endpoint names or parameter objects from standard input, one call each in order; the first error ends it."""
-    common = cli.members_of(options)
+    common = inputs.members_of(options)
     if options["body"]:
-        common["body"] = cli.body_of(options)
+        common["body"] = inputs.body_of(options)
     select = PASS_THRU if options["pass_thru"] else options["select"]
     with _output(options) as (out, _):
-        for result in client.invoke_each(_pipeline_items(cli.input_lines()), select=select, **common):
+        for result in client.invoke_each(_pipeline_items(inputs.input_lines()), select=select, **common):
             _tell(client, options, result)
             shaped = _query(printing.response_object(result), options) if isinstance(result, InvokeResult) else result
             if isinstance(shaped, bytes):
@@ -143,7 +152,7 @@ def ask_batch(client: Client, options: Options) -> int:
             plan.journal.close(is_finished=not summary.is_interrupted)
     text = json.dumps(summary.as_dict()) if options["as_json"] else summary.text()
     sys.stderr.write(text + "\n")
-    return cli.CTRL_C if summary.is_interrupted else summary.exit_code
+    return CTRL_C if summary.is_interrupted else summary.exit_code
 
 
 def _plan(options: Options, stack: ExitStack) -> batch.Plan:
@@ -151,15 +160,16 @@ def _plan(options: Options, stack: ExitStack) -> batch.Plan:
     progressed = journal.read_progress(output) if options["resume"] else journal.Progressed()
     if output and not options["resume"] and os.path.exists(journal.journal_path(output)):
         raise ParameterError(
-            f"{journal.journal_path(output)} stands from a run that was stopped. Go on with --resume, or remove it to begin again."
+            f"{journal.journal_path(output)} stands from a run that was stopped."
+            " Go on with --resume, or remove it to begin again."
         )
     lines, total = _batch_input(options["batch"], stack)
     out = printing.standard_output()
     if output:
-        out = stack.enter_context(open(output, "ab" if options["resume"] else "wb"))
-    defaults = cli.members_of(options)
+        out = stack.enter_context(_opened(output, appends=options["resume"]))
+    defaults = inputs.members_of(options)
     if options["body"]:
-        defaults["body"] = cli.body_of(options)
+        defaults["body"] = inputs.body_of(options)
     plan = batch.Plan(
         lines,
         out,
@@ -172,6 +182,10 @@ def _plan(options: Options, stack: ExitStack) -> batch.Plan:
     if sys.stderr.isatty():
         plan.bar = Bar(sys.stderr, total=total, started_s=plan.monotonic())
     return plan
+
+
+def _opened(path: str, *, appends: bool) -> BinaryIO:
+    return open(path, "ab" if appends else "wb")
 
 
 def _batch_input(path: str, stack: ExitStack) -> tuple[Iterable[tuple[int, str]], int | None]:
@@ -211,7 +225,7 @@ class _interruptible:
 
     def _interrupt(self, *_: object) -> None:
         if self._stop.is_set():
-            os._exit(cli.CTRL_C)  # threads wait on sockets; the journal is unbuffered and whole
+            os._exit(CTRL_C)  # threads wait on sockets; the journal is unbuffered and whole
         self._stop.set()
         sys.stderr.write("\nstopping after the calls that are on their way; Ctrl-C again leaves at once\n")
         sys.stderr.flush()
@@ -221,25 +235,25 @@ class _interruptible:
 
 
 def _body(options: Options, operation: str) -> Any:
-    body = cli.body_of(options)
+    body = inputs.body_of(options)
     if body is None and operation != ASYNC:
-        printing.say("warning: Body is null; an empty body is sent. Give --body '' to say that this is meant.")
+        say("warning: Body is null; an empty body is sent. Give --body '' to say that this is meant.")
         return b""
     return body
 
 
 def _may_send(client: Client, options: Options, operation: str) -> bool:
     """False after a rehearsal. WhatIf wins over Force, Force over Confirm, as in PowerShell."""
-    members = cli.members_of(options)
+    members = inputs.members_of(options)
     if options["what_if"]:
-        body = cli.body_of(options)
+        body = inputs.body_of(options)
         _rehearse(
             client, client.prepare(operation, {**members, "body": b"" if body is None and operation != ASYNC else body})
         )
         return False
     if options["confirm"] and not options["force"]:
         target = members.get("endpoint_name", "")
-        cli.confirm(f'Performing the operation "{CMDLETS[operation]}" on target "{target}". Go on?')
+        inputs.confirm(f'Performing the operation "{CMDLETS[operation]}" on target "{target}". Go on?')
     return True
 
 
@@ -254,7 +268,7 @@ def _rehearse(client: Client, outgoing: Outgoing) -> None:
 def _tell(client: Client, options: Options, result: Any) -> None:
     if options["verbose"]:
         told = f"request id {result.request_id}, status {result.status}" if hasattr(result, "facts") else "selected"
-        printing.say(f"asked {cli.where(client)}: {told}")
+        say(f"asked {inputs.where(client)}: {told}")
 
 
 def _shape(result: Any, options: Options, *, is_terminal: bool) -> bytes:

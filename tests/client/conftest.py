@@ -1,0 +1,88 @@
+"""A stand-in for the service, and clients that cannot wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sagetape_client.invoker import Chances, Client
+
+from tests.client.standin import ENVIRON, Standin
+
+
+class Waits:
+    """Clocks that stand still but for the waits asked of them, which are kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.now_s = 1_700_000_000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self.now_s += seconds
+
+    def chances(self) -> Chances:
+        return Chances(now=lambda: self.now_s, monotonic=lambda: self.now_s, sleep=self.sleep, random=lambda: 0.5)
+
+
+@pytest.fixture
+def service() -> Iterator[Standin]:
+    """A server of its own for each test."""
+    standin = Standin()
+    yield standin
+    standin.close()
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture(params=["light", "boto"])
+def client(request: pytest.FixtureRequest, service: Standin, waits: Waits, environ: dict[str, str]) -> Iterator[Client]:
+    """The client over each of its transports."""
+    made = make_client(service, waits, through=request.param)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def light(service: Standin, waits: Waits) -> Iterator[Client]:
+    """The client over the light transport."""
+    made = make_client(service, waits, through="light")
+    yield made
+    made.close()
+
+
+def make_client(service: Standin, waits: Waits, *, through: str = "light", **options: Any) -> Client:
+    """A client of the stand-in. `boto` is chosen by a client configuration that changes nothing."""
+    if through == "boto":
+        options.setdefault("client_config", {"user_agent_appid": "test"})
+    chances = Chances(monotonic=lambda: waits.now_s, sleep=waits.sleep, random=lambda: 0.5)
+    made = Client(environ=service.environ(), chances=chances, **options)
+    if through == "boto" and "endpoint_url" not in options:
+        return Client(
+            environ=service.environ(),
+            endpoint_url=service.url,
+            region="us-east-1",
+            credential=(ENVIRON["AWS_ACCESS_KEY_ID"], ENVIRON["AWS_SECRET_ACCESS_KEY"]),
+            chances=chances,
+            **options,
+        )
+    return made
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A process environment without anything of this machine's AWS."""
+    import os
+
+    for name in [n for n in os.environ if n.startswith(("AWS_", "SAGETAPE_"))] + ["HTTP_PROXY", "http_proxy"]:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    return dict(ENVIRON)
+
+
+Make = Callable[..., Client]
