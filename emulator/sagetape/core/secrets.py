@@ -36,7 +36,7 @@ WELL_KNOWN: Final = frozenset({"test", "testing", "dev", "sagetape"})
 KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
     "AWS access key id": (
         (b"AKIA", b"ASIA"),
-        re.compile(rb"(?<![A-Za-z0-9/+])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9/+])"),
+        re.compile(rb"A[KS]IA(?<![A-Za-z0-9/+]A[KS]IA)[A-Z0-9]{16}(?![A-Za-z0-9/+])"),
     ),
     "AWS signature": (
         (b"Signature=",),
@@ -44,7 +44,7 @@ KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
     ),
     "AWS session token": (
         (b"IQoJ", b"FwoG", b"FQoG", b"AQoD"),
-        re.compile(rb"(?<![A-Za-z0-9/+])(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9/+]{92,}"),
+        re.compile(rb"(?:IQoJ|FwoG|FQoG|AQoD)(?<![A-Za-z0-9/+].{4})[A-Za-z0-9/+]{92,}"),
     ),
     "AWS authorization": (
         (b"AWS4-HMAC",),
