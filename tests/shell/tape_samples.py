@@ -47,10 +47,10 @@ def interaction(
 
 def write_sample(path: Path) -> list[tuple[bytes, Interaction]]:
     """A cassette of a few kilobytes with every kind of record; the interactions in it, with their keys."""
-    pixels = bytes(range(256)) * 3
+    pixels = bytes(range(256)) + b"!"
     kept = [
         (key_of("small"), interaction()),
-        (key_of("large"), interaction(b'{"inputs": "' + b"ab" * 200 + b'"}', pixels)),
+        (key_of("large"), interaction(b'{"inputs": "' + b"ab" * 130 + b'"}', pixels)),
         (key_of("again"), interaction(b"other", pixels, notes={"fault": "none"})),
         (key_of("session"), interaction(b"open", b"{}", session=SessionMark("lane-1", 0, 1200.0))),
         (key_of("small"), interaction(answer=b"second take")),
@@ -63,9 +63,9 @@ def write_sample(path: Path) -> list[tuple[bytes, Interaction]]:
         cassette.allow(["fingerprint"])
         stream = cassette.begin_stream(call_of(b"tell"), Head(200, STREAM), key=key_of("stream"), origin=ORIGIN)
         stream.part(b"once upon", 0.25)
-        stream.part(b"a time" * 60)
+        stream.part(b"a time" * 45)
         stream.end()
-    script = (Head(200, STREAM), Pause(0.25), Chunk(b"once upon"), Chunk(b"a time" * 60), End())
+    script = (Head(200, STREAM), Pause(0.25), Chunk(b"once upon"), Chunk(b"a time" * 45), End())
     return [*kept, (key_of("stream"), Interaction(call_of(b"tell"), script, ORIGIN))]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tape_samples import JSON, ORIGIN, SETTINGS, STREAM, call_of, interaction, key_of, recordings, write_sample
 
-from sagetape.core.errors import CassetteError
+from sagetape.core.errors import CassetteError, CassetteUnwritten
 from sagetape.core.wire import Abort, Chunk, End, Head, Interaction, Pause, SessionMark
 from sagetape.shell.store import Cassette, CassetteSettings, RewriteCassette, compact, verify
 
@@ -403,6 +403,25 @@ def test_rewrite_replaces_after_a_clean_end_only(tmp_path: Path) -> None:
     assert dict(read_all(path)) == {key_of("small"): interaction(answer=b"new"), key_of("large"): kept[1][1]}
     assert [one.name for one in tmp_path.iterdir()] == ["a.tape"]
     assert verify(path).is_sound
+
+
+def test_rewrite_that_fails_keeps_the_old_recording(tmp_path: Path) -> None:
+    """A block that raises, and a recording of which a part could not be stored, replace nothing."""
+    path = tmp_path / "a.tape"
+    write_sample(path)
+    before = path.read_bytes()
+    with pytest.raises(KeyError), RewriteCassette.begin(path) as cassette:
+        cassette.append(interaction(answer=b"new"), key_of("small"))
+        raise KeyError
+    assert path.read_bytes() == before
+    cassette = RewriteCassette.begin(path)
+    cassette.append(interaction(answer=b"new"), key_of("small"))
+    with pytest.raises(CassetteError, match="cannot be stored"):
+        cassette.append(interaction(notes={"bad": "\udcff"}), key_of(2))
+    with pytest.raises(CassetteUnwritten, match="was not replaced"):
+        cassette.close()
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["a.tape"]
 
 
 def test_compacted_recordings_of_the_same_are_the_same_bytes(tmp_path: Path) -> None:

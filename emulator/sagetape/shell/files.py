@@ -62,6 +62,10 @@ class Files:
         """Puts a file in another's place in one step."""
         os.replace(source, target)
 
+    def make_directory(self, path: str) -> None:
+        """Also those above it; nothing when it is there."""
+        os.makedirs(path, exist_ok=True)
+
     def unlink(self, path: str) -> None:
         os.unlink(path)
 
@@ -128,7 +132,7 @@ def flock_with(fcntl: Any) -> tuple[Callable[[int, bool, bool], bool], Callable[
     return lock, unlock
 
 
-LOCKED_BYTE = 2**62
+LOCKED_BYTE = 2**40
 """Windows locks are mandatory: a byte far beyond any cassette's end keeps nobody from reading."""
 
 

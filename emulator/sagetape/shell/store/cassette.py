@@ -31,7 +31,7 @@ from ...core.wire import Call, Head, Interaction, Provenance, Script, SessionMar
 from ..files import REAL, Files
 from .appending import Appender
 from .contents import Contents
-from .creation import create, open_existing
+from .creation import create, make_folder, open_existing
 from .locks import RecorderLock
 from .replacing import Replacements
 from .report import RecoveryReport
@@ -94,6 +94,7 @@ class Cassette:
     def _for_writing(
         cls, path: str, files: Files, settings: CassetteSettings | None, shared: bool, max_body_bytes: int
     ) -> Cassette:
+        make_folder(files, path)
         lock = RecorderLock(files, path, shared=shared)
         lock.take()
         try:

@@ -17,7 +17,7 @@ from ...core.errors import CassetteDamaged
 from ..files import REAL, Files
 from .appending import Appender
 from .cassette import Cassette
-from .creation import create
+from .creation import create, remove
 from .locks import RecorderLock
 from .report import DamagedPlace
 from .tape import retried, unreadable
@@ -126,7 +126,7 @@ def temporary(path: str) -> str:
 def replacing(path: str, files: Files, settings: CassetteSettings) -> Iterator[Cassette]:
     """A new cassette that takes the place of `path` when the block ends well, and vanishes when it does not."""
     name = temporary(path)
-    _remove(files, name)
+    remove(files, name)
     fresh = create_unlocked(name, files, settings)
     try:
         yield fresh
@@ -138,7 +138,7 @@ def replacing(path: str, files: Files, settings: CassetteSettings) -> Iterator[C
         fresh.sync_directory()
     except BaseException:
         fresh.discard()
-        _remove(files, name)
+        remove(files, name)
         raise
 
 
@@ -147,12 +147,3 @@ def create_unlocked(path: str, files: Files, settings: CassetteSettings) -> Cass
     header = header_record(replace(settings))
     contents, _ = create(files, path, header, shared=False)
     return Cassette(contents, writer=Appender(contents, shared=False), lock=None, shared=False)
-
-
-def _remove(files: Files, path: str) -> None:
-    try:
-        files.unlink(path)
-    except FileNotFoundError:
-        pass  # nothing was left behind
-    except OSError as error:
-        raise unreadable(path, error) from error

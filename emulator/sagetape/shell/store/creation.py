@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 
@@ -35,6 +36,24 @@ def _require_something(contents: Contents) -> None:
         raise CassetteDamaged(
             f"{path} {what}. Restore it from version control, or delete it and record again.", path=path, offset=0
         )
+
+
+def make_folder(files: Files, path: str) -> None:
+    """The directory of a cassette that is about to be made."""
+    try:
+        retried(files.make_directory, os.path.dirname(path) or ".")
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))) from error
+
+
+def remove(files: Files, path: str) -> None:
+    """A file that may be there, left behind by a recorder that died."""
+    try:
+        retried(files.unlink, path)
+    except FileNotFoundError:
+        pass  # nothing was left behind
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def create(files: Files, path: str, header: Sequence[Buffer], *, shared: bool) -> tuple[Contents, bool]:

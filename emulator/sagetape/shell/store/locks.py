@@ -10,7 +10,7 @@ import os
 
 from ...core.errors import CassetteError, CassetteLocked
 from ..files import Files, is_same_file
-from .tape import retried, unreadable
+from .tape import opened, retried, unreadable
 
 
 class RecorderLock:
@@ -26,7 +26,7 @@ class RecorderLock:
     def take(self) -> None:
         """Raises CassetteLocked, naming the process that has it."""
         while self._fd < 0:
-            fd = self._opened()
+            fd = opened(self._files, self._path, os.O_RDWR | os.O_CREAT)
             try:
                 if not retried(self._files.lock, fd, exclusive=not self._shared, wait=False):
                     raise self._refusal(fd)
@@ -41,15 +41,9 @@ class RecorderLock:
         if not self._shared:
             self._sign()
 
-    def _opened(self) -> int:
-        try:
-            return retried(self._files.open, self._path, os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise unreadable(self._path, error) from error
-
     def _is_current(self, fd: int) -> bool:
-        ours = self._files.status(fd)
-        return is_same_file(ours, self._files.path_status(self._path))
+        ours = retried(self._files.status, fd)
+        return is_same_file(ours, retried(self._files.path_status, self._path))
 
     def _sign(self) -> None:
         """Leaves the process id for the one who is refused. A hint only: failing to leave it changes nothing."""

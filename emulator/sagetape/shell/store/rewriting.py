@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ...core.bodies import BODY_MAX_BYTES
 from ...core.cassette import CassetteSettings, header_record
-from ...core.errors import CassetteDamaged, CassetteMissing
+from ...core.errors import CassetteDamaged, CassetteError, CassetteMissing, CassetteUnwritten
 from ...core.framing import Buffer
 from ...core.wire import Interaction
 from ..files import REAL, Files
@@ -19,7 +19,7 @@ from .appending import Appender
 from .cassette import Cassette
 from .compaction import copy_canonically, replacing, temporary
 from .contents import Contents
-from .creation import create
+from .creation import create, make_folder, remove
 from .locks import RecorderLock
 from .replacing import is_same
 
@@ -33,6 +33,8 @@ class RewriteCassette(Cassette):
         self._target = target
         self._seen: dict[bytes, int] = {}
         self._is_changed = False
+        self._is_short = False
+        """An interaction could not be written: this recording must not replace a whole one."""
 
     @classmethod
     def begin(
@@ -46,6 +48,7 @@ class RewriteCassette(Cassette):
     ) -> RewriteCassette:
         """Starts to record `path` anew. `settings` are the new header; without them the old one's are kept."""
         target = os.fspath(path)
+        make_folder(files, target)
         lock = RecorderLock(files, target, shared=False)
         lock.take()
         old = None
@@ -53,8 +56,7 @@ class RewriteCassette(Cassette):
             old = _old(target, files, max_body_bytes)
             header = header_record(settings or (old.settings if old else CassetteSettings()))
             work = temporary(temporary(target))
-            if files.path_status(work) is not None:
-                files.unlink(work)
+            remove(files, work)
             contents, _ = create(files, work, header, shared=False)
         except BaseException:
             if old is not None:
@@ -70,7 +72,12 @@ class RewriteCassette(Cassette):
 
     def keep(self, interactions: Sequence[tuple[Interaction, bytes]], *, after: Sequence[Buffer] = ()) -> int:
         """As `Cassette.keep`; of an old take that says the same the old one is kept."""
-        return super().keep([(self._preferred(one, key), key) for one, key in interactions], after=after)
+        chosen = [(self._preferred(one, key), key) for one, key in interactions]
+        try:
+            return super().keep(chosen, after=after)
+        except CassetteError:
+            self._is_short = True
+            raise
 
     def _preferred(self, new: Interaction, key: bytes) -> Interaction:
         place = self._seen.get(key, 0)
@@ -86,10 +93,23 @@ class RewriteCassette(Cassette):
         if self.contents.tape.fd < 0:
             return
         try:
+            if self._is_short:
+                raise CassetteUnwritten(
+                    f"{self._target} was not replaced: a part of the new recording could not be written. "
+                    "The old recording is as it was. Free space, then record again.",
+                    path=self._target,
+                )
             if len(self) and self._has_news():
                 with replacing(self._target, self.contents.tape.files, self.settings) as fresh:
                     copy_canonically(self, fresh)
         finally:
+            self.discard()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """A block that raised was no clean end."""
+        if kind is None:
+            self.close()
+        else:
             self.discard()
 
     def _has_news(self) -> bool:

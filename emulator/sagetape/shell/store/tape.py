@@ -34,7 +34,7 @@ class Tape:
 
     def __init__(self, files: Files, path: str, *, flags: int) -> None:
         self.files, self.path = files, path
-        self.fd = _opened(files, path, flags)
+        self.fd = opened(files, path, flags)
         self._map: mmap | bytes = b""
         self._view = memoryview(b"")
         try:
@@ -135,7 +135,8 @@ class Tape:
         )
 
 
-def _opened(files: Files, path: str, flags: int) -> int:
+def opened(files: Files, path: str, flags: int) -> int:
+    """A descriptor, or the CassetteError that says why not."""
     try:
         return retried(files.open, path, flags)
     except OSError as error:
