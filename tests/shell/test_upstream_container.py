@@ -145,6 +145,7 @@ FAILURES = {
     "sends a header with a zero byte": (OK + b"X-A: a\x00b\r\nContent-Length: 0\r\n\r\n", "close", 0, D),
     "sends a header of a megabyte": (OK + b"X-A: " + b"a" * 1_000_000 + b"\r\n\r\n", "close", 0, D),
     "announces more than it sends": (OK + b"Content-Length: 9\r\n\r\nhalf", "close", 0, B),
+    "announces less than it sends": (OK + b"Content-Length: 2\r\n\r\nabcd", "close", 0, D),
     "resets inside the body": (OK + b"Content-Length: 9\r\n\r\nhalf", "reset", 0, None),
     "ends inside a chunk": (CHUNKED + b"9\r\nhalf", "close", 0, B),
     "ends without the last chunk": (CHUNKED + b"4\r\nhalf\r\n", "close", 0, B),
