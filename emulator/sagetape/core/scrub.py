@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b, sha256
 from typing import Final
 from zlib import crc32
@@ -147,7 +147,7 @@ class Scrubber:
             return body
         content_type = call.members.get("ContentType", "")
         finders = self._rule_finders(content_type)
-        if not content_type or _TEXT_TYPES.match(content_type):
+        if is_text(content_type):
             finders = (self._identities.find_names, *finders)
         if not finders:
             return body
@@ -235,6 +235,12 @@ def is_kept(header: str) -> bool:
 def is_event_stream(head: Head) -> bool:
     """Whether the body is made of frames."""
     return (head.header("content-type") or "").startswith(EVENT_STREAM)
+
+
+@lru_cache(maxsize=256)
+def is_text(content_type: str) -> bool:
+    """Whether a body of this type is read as text; one without a type is."""
+    return not content_type or _TEXT_TYPES.match(content_type) is not None
 
 
 def is_refusal(head: Head) -> bool:
