@@ -29,6 +29,8 @@ class Place:
     wait_s: float = 0.0
     is_refused: bool = False
     """Provisioning takes longer than a call waits: ModelNotReadyException after the wait."""
+    ahead_s: float = 0.0
+    """How far the endpoint's time is ahead of the caller's."""
 
 
 class Workers:
@@ -46,10 +48,10 @@ class Workers:
         index, worker = self._idle() or self._provision(at)
         worker.is_busy = True
         wait_s = max(0.0, worker.ready_at - at)
-        return Place(index, min(wait_s, PATIENCE_S), wait_s > PATIENCE_S)
+        return Place(index, min(wait_s, PATIENCE_S), wait_s > PATIENCE_S, at - now)
 
     def leave(self, index: int, *, now: float) -> None:
-        """The call is over; `now` is the time as the call saw it."""
+        """The call is over; `now` is the time as the call saw it, moved on by the `ahead_s` it was told."""
         self._seen = max(self._seen, now)
         worker = self._workers.get(index)
         if worker is not None:

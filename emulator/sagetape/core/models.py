@@ -6,7 +6,8 @@ Source: SageMaker developer guide, "Invoke a multi-model endpoint" and "Build yo
 endpoints".
 
 Time. A call on a virtual clock waits in its own timeline, ahead of the deck. What it waited for must be there for the
-next call, so the instance keeps the latest moment at which a call left it, and nobody meets it earlier than that.
+next call, so the instance keeps the latest moment at which a call left it, and nobody meets it earlier than that. A
+call that meets it later than its own time (by `ahead_s`) leaves it so much later, too.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Admission:
     """After the wait the model is still not ready: ModelNotReadyException."""
     unload: tuple[str, ...] = ()
     load: bool = False
+    ahead_s: float = 0.0
+    """How far this instance's time is ahead of the caller's."""
 
 
 class Models:
@@ -67,17 +70,17 @@ class Models:
         if resident is None:
             room = self._make_room()
             if room is None:
-                return Admission(is_refused=True)
+                return Admission(is_refused=True, ahead_s=at - now)
             unload = room if self._is_cached or not self._is_real else (*room, model)
             resident = _Resident(at, at + self._load_s, not self._is_real)
         self._residents[model] = resident
         resident.users += 1
         wait_s = max(0.0, resident.ready_at - at)
         load = is_new or not resident.is_confirmed
-        return Admission(min(wait_s, PATIENCE_S), wait_s > PATIENCE_S, unload, load)
+        return Admission(min(wait_s, PATIENCE_S), wait_s > PATIENCE_S, unload, load, at - now)
 
     def leave(self, model: str, *, now: float) -> None:
-        """The call is over; `now` is the time as the call saw it."""
+        """The call is over; `now` is the time as the call saw it, moved on by the `ahead_s` it was told."""
         self._seen = max(self._seen, now)
         resident = self._residents.get(model)
         if resident is None:

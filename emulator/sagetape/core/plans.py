@@ -62,7 +62,7 @@ class Plan:
     def finish(self, route: Route, *, now: float) -> None:
         """Give back what `route` took."""
         if self._workers is not None:
-            self._workers.leave(route.instance, now=now)
+            self._workers.leave(route.instance, now=now + route.ahead_s)
         else:
             pool = self.serving.pool_of(route) or self._pools[route.variant]
             pool.leave(route.instance)
@@ -76,7 +76,7 @@ class Plan:
     def _simple_routes(self) -> dict[bool, Route] | None:
         endpoint = self.endpoint
         (first, *others) = self.variants.values()
-        is_simple = isinstance(self.serving, Plain) and not others and first.instances == 1
+        is_simple = type(self.serving) is Plain and not others and first.instances == 1
         if not is_simple or endpoint.shadow or endpoint.serverless or endpoint.is_async:
             return None
         route = Route(endpoint.name, first.name, hops=(Hop(first.upstream or endpoint.upstream),))
@@ -108,7 +108,7 @@ class Plan:
     def _assemble(
         self, call: Call, variant: Variant, visit: Visit, place: Place | None, *, shadow: Route | None
     ) -> Route:
-        cold_s, is_refused = (place.wait_s, place.is_refused) if place else (0.0, False)
+        cold_s, is_refused, ahead_s = (place.wait_s, place.is_refused, place.ahead_s) if place else (0.0, False, 0.0)
         return Route(
             self.endpoint.name,
             variant.name,
@@ -122,6 +122,7 @@ class Plan:
             before=visit.before,
             wait_s=visit.wait_s + cold_s,
             refusal=refusals.model_not_ready() if visit.is_refused or is_refused else None,
+            ahead_s=visit.ahead_s or ahead_s,
             is_counted=True,
         )
 

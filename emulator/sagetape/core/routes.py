@@ -61,6 +61,8 @@ class Route:
     """Load or cold start, in the deck's time, before the first hop and outside of `timeout_s`."""
     refusal: CallerError | None = None
     """What the caller gets after `wait_s` instead of an answer."""
+    ahead_s: float = 0.0
+    """How far the instance's time is ahead of the deck's (`core/models.py`); 0 on a real clock."""
     is_counted: bool = False
     """Whether `Router.finish` has anything to count."""
 

@@ -34,6 +34,7 @@ class Visit:
     before: tuple[ModelAction, ...] = ()
     wait_s: float = 0.0
     is_refused: bool = False
+    ahead_s: float = 0.0
 
 
 class Plain:
@@ -142,11 +143,12 @@ class MultiModels(Plain):
             before=before,
             wait_s=admission.wait_s,
             is_refused=admission.is_refused,
+            ahead_s=admission.ahead_s,
         )
 
     def finish(self, route: Route, *, now: float) -> None:
         if route.model is not None:
-            self._of(route).leave(route.model, now=now)
+            self._of(route).leave(route.model, now=now + route.ahead_s)
 
     def loaded(self, route: Route) -> None:
         if route.model is not None:
