@@ -369,3 +369,24 @@ async def test_control_calls_to_a_dead_container_have_no_status() -> None:
         assert await container.unload_model("m", clock=RealClock(), timeout_s=9) == Reply(0, b"")
         assert await container.list_models(clock=RealClock()) == []
         await container.close()
+
+
+async def test_list_of_models_ends_though_the_container_always_names_a_next_page() -> None:
+    """A hostile or broken container must not hold the caller for ever."""
+    body = b'{"models": [], "nextPageToken": "a&b"}'
+    data = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    async with raw_server(sends(data)) as port:
+        container = parse_upstream(f"http://127.0.0.1:{port}")
+        assert isinstance(container, Container)
+        assert await container.list_models(clock=RealClock()) == []
+        await container.close()
+
+
+async def test_control_call_to_nobody_has_no_status() -> None:
+    """Refused connections are no time-outs: nothing goes on loading."""
+    async with raw_server(sends(b"")) as port:
+        pass
+    container = parse_upstream(f"http://127.0.0.1:{port}")
+    assert isinstance(container, Container)
+    assert await container.load_model("m", "/u", clock=RealClock(), timeout_s=9) == Reply(0, b"")
+    await container.close()

@@ -74,15 +74,17 @@ def head_template(head: Head, *, length_bytes: int | None) -> bytes:
     """
     content_type = [_line(k, v) for k, v in head.headers if k.lower() == "content-type"]
     claimed = [_line(k, v) for k, v in head.headers if k.lower() == "content-length"]
-    own = [_line(k, v) for k, v in head.headers if k.lower() not in ("content-type", "content-length")]
+    # An upstream's own Date survives on a refused signature: the client corrects its clock by it.
+    date = [_line(k, v) for k, v in head.headers if k.lower() == "date"] or [_DATE]
+    own = [_line(k, v) for k, v in head.headers if k.lower() not in ("content-type", "content-length", "date")]
     if not claimed:
         chunked = b"Transfer-Encoding: chunked\r\n"
         claimed = [chunked if length_bytes is None else b"Content-Length: %d\r\n" % length_bytes]
     status = f"HTTP/1.1 {head.status} {_PHRASES.get(head.status, 'Status')}\r\n".encode()
     if head.status >= 400:
-        lines = [status, _DATE, *content_type, *claimed, _CONNECTION, _ID, *own]
+        lines = [status, *date, *content_type, *claimed, _CONNECTION, _ID, *own]
     else:
-        lines = [status, _ID, *own, _DATE, *content_type, *claimed, _CONNECTION]
+        lines = [status, _ID, *own, *date, *content_type, *claimed, _CONNECTION]
     return b"".join(lines) + b"\r\n"
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
@@ -27,6 +28,7 @@ from .upstream import Clock, Countdown, NothingHere, log
 
 PING_TIMEOUT_S: Final = 2.0  # Developer Guide: time-out of one health check
 PART_MAX_BYTES: Final = 1024 * 1024  # a larger chunk of a stream is passed on in pieces, so that none is held
+PAGES_MAX: Final = 1000  # of the list of models; a container that always names a next page must end too
 CONTROL_MAX_BYTES: Final = 64 * 1024  # of an answer of the multi-model API
 USER_AGENT: Final = "AHC/2.0"  # of the platform's agent, as containers' access logs show it
 
@@ -165,14 +167,15 @@ class Container:
     async def list_models(self, *, clock: Clock, timeout_s: float = PING_TIMEOUT_S) -> list[str]:
         """Names of the loaded models, all pages; empty when the container does not say."""
         names: list[str] = []
-        token: str | None = ""
-        while token is not None:
-            query = f"?next_page_token={token}" if token else ""
+        token = ""
+        for _ in range(PAGES_MAX):
+            query = f"?next_page_token={quote(token)}" if token else ""
             reply = await self._control("GET", "/models" + query, clock=clock, timeout_s=timeout_s)
             page = parse_object(reply.body)
             names += [str(model["modelName"]) for model in page.get("models", ()) if "modelName" in model]
-            following = page.get("nextPageToken")
-            token = None if not following or following == token else str(following)
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                break
         return names
 
     async def _control(
@@ -195,6 +198,9 @@ class Container:
                 ) as response,
             ):
                 return Reply(response.status, await read_body(response, most_bytes=CONTROL_MAX_BYTES))
+        except connection.REFUSED as error:  # a time-out among them: nothing was sent, nothing goes on
+            log.warning("%s cannot be reached: %s", self.source, described(error))
+            return Reply(0, b"")
         except (*BROKEN, TooLarge) as error:
             if isinstance(error, TimeoutError):
                 raise
