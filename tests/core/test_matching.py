@@ -374,10 +374,22 @@ def test_memo_reads_an_equal_body_once() -> None:
     assert memo.project("text/plain", b'{"a":1}', digest) != first
 
 
-def test_memo_is_bounded() -> None:
-    """However many bodies come, the memory keeps two generations."""
-    memo = BodyMemo(PLAIN)
-    for number in range(3 * BodyMemo.GENERATION):
-        body = b"%d" % number
-        memo.project("application/json", body, hashlib.sha256(body).digest())
-    assert len(memo) <= 2 * BodyMemo.GENERATION
+def test_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many bodies and content types come, the memory keeps two generations, and still answers rightly."""
+    monkeypatch.setattr(BodyMemo, "GENERATION", 50)
+    memo, first = BodyMemo(PLAIN), []
+    for number in range(300):
+        body = b"[%d]" % (number % 120)
+        digest = hashlib.sha256(body).digest()
+        first.append(memo.project(f"application/json; v={number % 7}", body, digest))
+        assert len(memo) <= 100
+    assert first[:120] == first[120:240]
+    assert len(set(first)) == 120
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "multipart/form-data; boundary=x"])
+def test_memo_keeps_nothing_that_never_returns(content_type: str | None) -> None:
+    """Bodies compared as bytes cost nothing to read, and a boundary is new each time: neither takes room."""
+    memo, body = BodyMemo(PLAIN), b"--x\r\n\r\n1\r\n--x--"
+    memo.project(content_type, body, hashlib.sha256(body).digest())
+    assert len(memo) == 0
