@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sagetape.core.hosts import HostRule
 
 RULE = HostRule(port=7243, bound=("192.168.0.7",), listed=("build.internal", "*.test.internal"))

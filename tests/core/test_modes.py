@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from sagetape.core.modes import MISS_POLICIES, MODES, RECORD_MODES, Where, mode_for, outcome
 
 TABLE = json.loads((Path(__file__).parents[1] / "golden" / "modes.json").read_text())
@@ -30,5 +31,5 @@ def test_truth_table_covers_every_mode_and_place() -> None:
 
 def test_mode_rewrite_alone_replaces() -> None:
     """Only rewrite replaces the old file, and only verify compares."""
-    assert ["rewrite"] == [mode.name for mode in MODES.values() if mode.replaces]
-    assert ["verify"] == [mode.name for mode in MODES.values() if mode.compares]
+    assert [mode.name for mode in MODES.values() if mode.replaces] == ["rewrite"]
+    assert [mode.name for mode in MODES.values() if mode.compares] == ["verify"]

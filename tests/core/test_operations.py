@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sagetape.core.errors import CallerError
 from sagetape.core.operations import read_service, translate_pattern, unsupported_async
 from sagetape.shell.model import load_model, load_service
@@ -58,42 +59,50 @@ def test_resolve_answers_404_for_anything_else(method: str, path: bytes) -> None
     """29 bytes of XML, as this front-end family answers an unknown path or method."""
     with pytest.raises(CallerError) as caught:
         SERVICE.resolve(method, path)
-    assert (404, b"<UnknownOperationException/>\n", None) == (
+    assert (
         caught.value.status,
         caught.value.body,
         caught.value.content_type,
-    )
+    ) == (404, b"<UnknownOperationException/>\n", None)
 
 
 def test_members_are_read_whatever_the_case_of_headers() -> None:
     """Go and JavaScript write header names in other cases than botocore; the value is the client's."""
     headers = ((b"content-TYPE", b"text/csv"), (b"x-amzn-sagemaker-TARGET-model", b"a/b.tar.gz"), (b"Cookie", b"c"))
-    assert {"ContentType": "text/csv", "TargetModel": "a/b.tar.gz"} == SERVICE.members(INVOKE, "e", headers)
+    assert SERVICE.members(INVOKE, "e", headers) == {"ContentType": "text/csv", "TargetModel": "a/b.tar.gz"}
 
 
 def test_members_of_a_stream_take_accept_from_amazons_header() -> None:
     """The stream carries the model's Accept in a header of its own; the plain one is the HTTP library's."""
     headers = ((b"Accept", b"*/*"), (b"X-Amzn-SageMaker-Accept", b"text/plain"))
-    assert {"Accept": "text/plain"} == SERVICE.members(STREAM, "e", headers)
+    assert SERVICE.members(STREAM, "e", headers) == {"Accept": "text/plain"}
 
 
 def test_members_sent_twice_are_joined() -> None:
     """rest-json joins duplicates with a comma, in order."""
     headers = ((b"X-Amzn-SageMaker-Custom-Attributes", b"a"), (b"x-amzn-sagemaker-custom-attributes", b"b"))
-    assert {"CustomAttributes": "a,b"} == SERVICE.members(INVOKE, "e", headers)
+    assert SERVICE.members(INVOKE, "e", headers) == {"CustomAttributes": "a,b"}
 
 
 def test_members_sent_empty_are_no_error() -> None:
     """Ruby and haystack send empty headers for what was not given; TargetModel has a minimum length of 1."""
     headers = ((b"X-Amzn-SageMaker-Target-Model", b""), (b"Content-Type", b""))
-    assert {"TargetModel": "", "ContentType": ""} == SERVICE.members(INVOKE, "e", headers)
+    assert SERVICE.members(INVOKE, "e", headers) == {"TargetModel": "", "ContentType": ""}
 
 
 @pytest.mark.parametrize(
     ("endpoint", "headers", "expected"),
     [
-        ("bad_name", (), "Value 'bad_name' at 'endpointName' failed to satisfy constraint: Member must satisfy regular"),
-        ("a" * 64, (), "at 'endpointName' failed to satisfy constraint: Member must have length less than or equal to 63"),
+        (
+            "bad_name",
+            (),
+            "Value 'bad_name' at 'endpointName' failed to satisfy constraint: Member must satisfy regular",
+        ),
+        (
+            "a" * 64,
+            (),
+            "at 'endpointName' failed to satisfy constraint: Member must have length less than or equal to 63",
+        ),
         ("-a", (), "at 'endpointName'"),
         ("a-", (), "at 'endpointName'"),
         ("", (), "Value '' at 'endpointName'"),
@@ -102,7 +111,11 @@ def test_members_sent_empty_are_no_error() -> None:
         ("e", ((b"x-amzn-sagemaker-session-id", b"a b"),), "Value 'a b' at 'sessionId'"),
         ("e", ((b"x-amzn-sagemaker-inference-id", b" x"),), "at 'inferenceId'"),
         ("e", ((b"x-amzn-sagemaker-inference-id", b"x" * 65),), "less than or equal to 64"),
-        ("e", ((b"x-amzn-sagemaker-custom-attributes", b"\xc3\xa9"),), "1 validation error detected: Value at 'customAttr"),
+        (
+            "e",
+            ((b"x-amzn-sagemaker-custom-attributes", b"\xc3\xa9"),),
+            "1 validation error detected: Value at 'customAttr",
+        ),
         ("e", ((b"content-type", b"x" * 1025),), "at 'contentType'"),
         ("e\x00\x1b[31m", (), "Value 'e\\x00\\x1b[31m' at 'endpointName'"),
     ],
@@ -113,7 +126,7 @@ def test_members_that_break_the_model_are_refused(
     """Patterns and lengths that no SDK checks are checked here; sensitive values are not repeated."""
     with pytest.raises(CallerError) as caught:
         SERVICE.members(INVOKE, endpoint, headers)
-    assert (400, "ValidationError") == (caught.value.status, caught.value.code)
+    assert (caught.value.status, caught.value.code) == (400, "ValidationError")
     assert expected in message(caught.value)
 
 
@@ -162,13 +175,13 @@ def test_a_member_added_to_the_model_is_added_here() -> None:
     }
     service = read_service({**model, "shapes": shapes})
     operation, _ = service.resolve("POST", b"/endpoints/e/invocations")
-    assert {"Fresh": "new"} == service.members(operation, "e", ((b"x-amzn-sagemaker-fresh", b"new"),))
+    assert service.members(operation, "e", ((b"x-amzn-sagemaker-fresh", b"new"),)) == {"Fresh": "new"}
 
 
 def test_limits_are_the_models() -> None:
     """6,291,456 bytes of body, 63 characters of name: read, not repeated."""
-    assert 6_291_456 == INVOKE.body_max_bytes
-    assert 63 == INVOKE.label.max_chars
+    assert INVOKE.body_max_bytes == 6_291_456
+    assert INVOKE.label.max_chars == 63
 
 
 def test_patterns_of_java_are_translated() -> None:
@@ -182,5 +195,5 @@ def test_patterns_of_java_are_translated() -> None:
 def test_async_answers_a_code_of_ours() -> None:
     """InvokeEndpointAsync is resolved, and says clearly that it is not emulated."""
     error = unsupported_async()
-    assert (400, "SagetapeUnsupported") == (error.status, error.code)
+    assert (error.status, error.code) == (400, "SagetapeUnsupported")
     assert "InvokeEndpointAsync" in message(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sagetape.core.takes import Takes
 
 KEY = b"k" * 16
@@ -29,7 +30,7 @@ def test_takes_of_different_keys_do_not_count_together() -> None:
     """A call with another key does not use up a turn."""
     takes = Takes()
     takes.choose(b"other", [1, 2], invocation_id=None)
-    assert [4, 7] == numbers(takes, 2, [4, 7])
+    assert numbers(takes, 2, [4, 7]) == [4, 7]
 
 
 def test_takes_repeat_for_an_sdk_retry() -> None:
@@ -38,22 +39,22 @@ def test_takes_repeat_for_an_sdk_retry() -> None:
     first = takes.choose(KEY, [4, 7], invocation_id="a").number
     second = takes.choose(KEY, [4, 7], invocation_id="b").number
     again = takes.choose(KEY, [4, 7], invocation_id="a").number
-    assert (4, 7, 4) == (first, second, again)
+    assert (first, second, again) == (4, 7, 4)
 
 
 def test_takes_follow_a_recorded_retry() -> None:
     """Where the recorded caller repeated too (a 503, then a 200), a repeat gets what its repeat got."""
     takes = Takes(is_retry=lambda number: number == 7)
     attempts = numbers(takes, 3, [4, 7, 9], invocation_id="a")
-    assert [4, 7, 7] == attempts
-    assert 9 == takes.choose(KEY, [4, 7, 9], invocation_id="b").number
+    assert attempts == [4, 7, 7]
+    assert takes.choose(KEY, [4, 7, 9], invocation_id="b").number == 9
 
 
 def test_takes_mark_what_is_served_again() -> None:
     """The guard needs to know that a take was served after the last."""
     takes = Takes()
     turns = [takes.choose(KEY, [4], invocation_id=None) for _ in range(2)]
-    assert [False, True] == [turn.is_again for turn in turns]
+    assert [turn.is_again for turn in turns] == [False, True]
 
 
 def test_takes_exhausted_under_miss_says_so() -> None:
@@ -67,9 +68,9 @@ def test_takes_exhausted_under_miss_says_so() -> None:
 def test_takes_play_once_per_run_while_recording() -> None:
     """Served once, then forwarded; and what was just recorded is not played either."""
     takes = Takes(once_per_run=True)
-    assert [4, None] == numbers(takes, 2, [4])
+    assert numbers(takes, 2, [4]) == [4, None]
     takes.skip_to_end(KEY, 2)
-    assert [None] == numbers(takes, 1, [4, 9])
+    assert numbers(takes, 1, [4, 9]) == [None]
 
 
 def test_takes_reset_starts_over() -> None:
@@ -77,4 +78,4 @@ def test_takes_reset_starts_over() -> None:
     takes = Takes()
     numbers(takes, 2, [4, 7], invocation_id="a")
     takes.reset()
-    assert [4] == numbers(takes, 1, [4, 7], invocation_id="a")
+    assert numbers(takes, 1, [4, 7], invocation_id="a") == [4]

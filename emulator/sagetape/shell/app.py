@@ -191,8 +191,9 @@ class App:
         return self._script(request, player, call, reply.script)
 
     async def _forward(self, request: web.BaseRequest, player: Player, call: Call, forward: Forward) -> Response:
-        with player.clock.timeline():
-            answer = await live_answer(player, forward)
+        # aiohttp runs each request in a task of its own: a stream's later parts are still this call's time.
+        player.clock.begin_call()
+        answer = await live_answer(player, forward)
         if isinstance(answer, tuple):
             return self._script(request, player, call, answer)
         return self._steps(request, player, call, answer, length_bytes=None)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -49,11 +50,14 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass; at once for none or fewer."""
 
-    def limit(self, seconds: float) -> AbstractAsyncContextManager[None]:
+    def limit(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Raise TimeoutError when the body takes `seconds` or more."""
 
     def timeline(self) -> AbstractContextManager[None]:
         """One call: its waits move nobody else's time."""
+
+    def begin_call(self) -> None:
+        """The same for the rest of the current task, which is one call."""
 
 
 class RealClock:
@@ -68,13 +72,14 @@ class RealClock:
         if seconds > 0:
             await asyncio.sleep(seconds)
 
-    @asynccontextmanager
-    async def limit(self, seconds: float) -> AsyncIterator[None]:
-        async with asyncio.timeout(seconds):
-            yield
+    def limit(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        return asyncio.timeout(seconds)
 
     def timeline(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def begin_call(self) -> None:
+        """Nothing to keep apart: the time is everybody's."""
 
 
 @dataclass(slots=True, order=True)
@@ -147,6 +152,9 @@ class VirtualClock:
         finally:
             self._line.reset(token)
 
+    def begin_call(self) -> None:
+        self._line.set(_Timeline())
+
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             return
@@ -173,6 +181,7 @@ class VirtualClock:
             if first.timeout is not None:
                 line.elapsed_s = max(line.elapsed_s, first.elapsed_s)
                 _expire(first.timeout)
+                first.elapsed_s = math.inf  # met: who is stopped by it is on its way out, and no longer in the way
 
     async def _park(self, due: float) -> None:
         """Wait until the deck's time has come, or until the clock is thawed."""
