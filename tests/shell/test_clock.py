@@ -81,14 +81,35 @@ async def test_virtual_limit_is_met_at_once(seconds: float):
 async def test_virtual_limit_counts_all_waits():
     """Three waits of 25 s meet a limit of 60 s in the third, at the limit's own time."""
     clock = VirtualClock(START)
-    waited = 0
+    waits: list[float] = []
+
+    async def model() -> None:
+        async with clock.limit(60):
+            for _ in range(3):
+                await clock.sleep(25)
+                waits.append(clock.now() - START)
+
     with clock.timeline():
         with pytest.raises(TimeoutError):
-            async with clock.limit(60):
-                for _ in range(3):
-                    await clock.sleep(25)
-                    waited += 25
-        assert (waited, clock.now()) == (50, START + 60)
+            await model()
+        assert clock.now() == START + 60
+    assert waits == [25, 50]
+
+
+async def test_task_that_outlives_a_limit_goes_on():
+    """A load in the background is not stopped by the limit of the call that began it."""
+    clock = VirtualClock(START)
+
+    async def wait_for(task: asyncio.Task[None]) -> None:
+        async with clock.limit(60):
+            await asyncio.shield(task)
+
+    with clock.timeline():
+        load = asyncio.create_task(clock.sleep(100))
+        with pytest.raises(TimeoutError):
+            await wait_for(load)
+        await load
+        assert clock.now() == START + 100
 
 
 async def test_virtual_limit_not_met_leaves_no_trace():
