@@ -384,7 +384,9 @@ class Deck:
         head = head_of(script)
         if head is None:
             return self.settings.record_errors
-        return (head.header("x-amzn-ErrorType") or "").partition(":")[0] not in RECORDER_ERRORS
+        code = (head.header("x-amzn-ErrorType") or "").partition(":")[0]
+        # A code of ours is no answer of a model: an upstream that could not be reached, another Sagetape's miss.
+        return code not in RECORDER_ERRORS and not code.startswith("Sagetape")
 
     def reset(self) -> None:
         """As if nothing had been asked yet; recordings stay."""
