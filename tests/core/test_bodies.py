@@ -294,6 +294,21 @@ def test_npy_fortran_in_tiny_pieces_is_bytes() -> None:
     assert meant(NPY, npy(array))[0] == "bytes"
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (LINES, b"1\n" * 200_001),
+        (CSV, b"\n" * 500_001),
+        (CSV, b"\r" * 500_001),
+        (EVENTS, b"a\n\n" * 200_001),
+        (MULTI + "x", b"--x\r\n\r\n\r\n" * 1001 + b"--x--"),
+    ],
+)
+def test_projection_of_too_many_pieces_is_bytes(content_type: str, body: bytes) -> None:
+    """A body of very many tiny pieces, each costing far more than its bytes, is compared as bytes, at once."""
+    assert meant(content_type, body)[0] == "bytes"
+
+
 def test_npz_bomb_is_bytes() -> None:
     """An archive that would inflate beyond the cap is not inflated."""
     out = io.BytesIO()

@@ -14,6 +14,7 @@ from . import tree
 from .reading import Reading
 from .tree import Tree, Unreadable
 
+ROWS_MAX = 500_000  # about a second; a body of more rows than that is compared as bytes
 _FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n|\n|\r|\Z)')
 # With leading zeros it is a code, not a number, and stays a text.
 _NUMBER = re.compile(
@@ -24,6 +25,8 @@ _NUMBER = re.compile(
 def read(body: bytes, content_type: str, reading: Reading) -> Tree:
     """The list of rows, each a list of fields. Raises Unreadable."""
     del content_type  # ignored places are places in JSON documents; one that is meant for JSON drops no column here
+    if max(body.count(b"\n"), body.count(b"\r")) > ROWS_MAX:
+        raise Unreadable(f"more than {ROWS_MAX:,} rows")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:

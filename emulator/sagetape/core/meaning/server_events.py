@@ -10,6 +10,8 @@ from . import json_text
 from .reading import Reading
 from .tree import JSON_DATA, Tree, Unreadable
 
+EVENTS_MAX = 200_000  # about two seconds; a body of more events than that is compared as bytes
+
 
 def read(body: bytes, content_type: str, reading: Reading) -> Tree:
     """The list of events, each an object of lists by field name. Raises Unreadable."""
@@ -18,6 +20,8 @@ def read(body: bytes, content_type: str, reading: Reading) -> Tree:
     except UnicodeDecodeError as error:
         raise Unreadable("not UTF-8") from error
     blocks = text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")
+    if len(blocks) > EVENTS_MAX:
+        raise Unreadable(f"more than {EVENTS_MAX:,} events")
     events = (_event(block, content_type, reading) for block in blocks)
     return [event for event in events if event]
 
