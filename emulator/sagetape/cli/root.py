@@ -37,13 +37,17 @@ class RootGroup(LazyGroup):
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            # Python flushes standard output at its end and would complain once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            close_output()
             ctx.exit(BROKEN_PIPE)
         except Exception as error:
             if ctx.params.get("debug"):
                 traceback.print_exc()
             ctx.exit(explained(error))
+
+
+def close_output() -> None:
+    """Sends what is left for standard output nowhere: Python flushes it at its end and would complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explained(error: Exception) -> int:

@@ -80,7 +80,7 @@ def traps(environ: Mapping[str, str], files: AwsFiles) -> Iterator[str]:
         if environ.get(name):
             yield f"{name} is no name that SDKs read for this service: it is ignored. Use {ENDPOINT_VARIABLE}."
     found = sources(environ, files)
-    if won is found[1] and found[2].value:
+    if won == found[1] and found[2].value:
         yield (
             f"{GENERAL_VARIABLE} beats the more specific {found[2].name} ({found[2].value}). "
             f"Set {ENDPOINT_VARIABLE}, which beats both, or unset {GENERAL_VARIABLE}."

@@ -12,14 +12,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 POLL_S: Final = 0.5
 CREATE_NEW_PROCESS_GROUP: Final = 0x200  # Win32 process creation flags; subprocess has the name on Windows only
-NOT_FORWARDED: Final = frozenset({"SIGKILL", "SIGSTOP"})  # nobody can catch these
 
 
 def stop_signals(platform: str = sys.platform) -> tuple[str, ...]:
@@ -177,8 +176,3 @@ def process_name(pid: int, proc: Path = Path("/proc")) -> str:
         return (proc / str(pid) / "comm").read_text().strip()
     except OSError:
         return ""  # gone, hidden, or not Linux
-
-
-def without_case(environ: Mapping[str, str], name: str, platform: str = sys.platform) -> str | None:
-    """A variable's value; on Windows their names have no case."""
-    return environ.get(name.upper() if platform == "win32" else name)

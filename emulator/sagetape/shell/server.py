@@ -16,13 +16,11 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.errors import ConfigError
 from ..core.hosts import HostRule
 from ..core.sigv4 import Verifier
 from . import host_os
@@ -33,6 +31,7 @@ from .decks import DEFAULT
 from .keyring import Keyring, accepted_regions, keyring_for
 from .memory import keep_freed_memory
 from .model import load_service
+from .ports import bind_error
 from .settings import ServerSettings
 
 log = logging.getLogger("sagetape")
@@ -106,8 +105,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
         require_c_parser()
     keep_freed_memory()
     keyring = keyring_for(settings, environ, home=home)
-    live = tuple(s for keys in keyring.keys.values() for k in keys for s in (k.secret_access_key, k.session_token) if s)
-    assembly = Assembly(settings, live_secrets=live)
+    assembly = Assembly(settings, live_secrets=keyring.live_secrets())
     assembly.decks.get(DEFAULT)
     sockets = listen(settings)
     port = sockets[0].getsockname()[1]
@@ -155,7 +153,7 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
                 continue  # a machine without IPv6 is served over IPv4
             for other in sockets:
                 other.close()
-            raise _cannot_listen(host, port, error) from None
+            raise bind_error(error, host, port) from None
         port = sock.getsockname()[1]
         sockets.append(sock)
     return sockets
@@ -175,15 +173,6 @@ def _bound(host: str, port: int, *, family: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
-    owner = host_os.port_owner(port)
-    who = f" by process {owner} ({host_os.process_name(owner)})" if owner else ""
-    if port and error.errno in (48, 98, 10048):  # EADDRINUSE on macOS, Linux, Windows
-        text = f"Port {port} on {host} is taken{who}."
-        return ConfigError(f"{text} Stop that process, or take another port: --port 0 takes any free one.")
-    return ConfigError(f"Cannot listen on {host} port {port}: {error.strerror}. Take another: --host, --port.")
 
 
 def url_of(sock: socket.socket) -> str:
@@ -262,7 +251,7 @@ def _watch_process(pid: int, running: Running, loop: asyncio.AbstractEventLoop) 
     def ended() -> None:
         loop.call_soon_threadsafe(running.stopping.set)
 
-    threading.Thread(target=host_os.watch_parent, args=(pid, ended), daemon=True).start()
+    host_os.watch_parent(pid, ended)
 
 
 def _watch_idle(running: Running, idle_s: float, *, loop: asyncio.AbstractEventLoop, seen: int) -> None:

@@ -14,7 +14,7 @@ from ...core.errors import CassetteDamaged, CassetteError, CassetteMissing
 from ...shell.cassette_paths import missing_text
 from ...shell.store.report import RecoveryReport
 from ...shell.store.verification import verify as verify_file
-from ..terminal import emit, emit_json, painted, warn
+from ..terminal import complain, emit, emit_json, painted, warn
 from .files import cassettes_argument, json_option
 
 
@@ -36,7 +36,7 @@ def check(path: Path, *, as_json: bool) -> bool:
         with bar(path) as progress:
             report = verify_file(path, progress=progress)
     except CassetteError as error:
-        emit_json({"cassette": str(path), "is_sound": False, "problems": [str(error)]}) if as_json else warn(str(error))
+        fail(path, error, as_json=as_json)
         return False
     if as_json:
         emit_json(described(path, report))
@@ -46,6 +46,14 @@ def check(path: Path, *, as_json: bool) -> bool:
         for line in report.lines():
             warn(line)
     return report.is_sound
+
+
+def fail(path: Path, error: CassetteError, *, as_json: bool) -> None:
+    """Says that a file could not be checked at all."""
+    if as_json:
+        emit_json({"cassette": str(path), "is_sound": False, "problems": [str(error)]})
+    else:
+        complain(str(error))
 
 
 def described(path: Path, report: RecoveryReport) -> dict[str, Any]:
