@@ -111,4 +111,4 @@ interactions = st.builds(
     Interaction, call=calls, script=scripts, origin=origins, session=st.none() | marks, notes=names
 )
 keys = st.sampled_from([key_of(n) for n in range(4)])
-recordings = st.lists(st.tuples(keys, interactions), max_size=5)
+recordings = st.lists(st.tuples(keys, interactions), max_size=4)

@@ -410,9 +410,14 @@ def test_rewrite_that_fails_keeps_the_old_recording(tmp_path: Path) -> None:
     path = tmp_path / "a.tape"
     write_sample(path)
     before = path.read_bytes()
-    with pytest.raises(KeyError), RewriteCassette.begin(path) as cassette:
-        cassette.append(interaction(answer=b"new"), key_of("small"))
-        raise KeyError
+
+    def fail() -> None:
+        with RewriteCassette.begin(path) as cassette:
+            cassette.append(interaction(answer=b"new"), key_of("small"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert path.read_bytes() == before
     cassette = RewriteCassette.begin(path)
     cassette.append(interaction(answer=b"new"), key_of("small"))

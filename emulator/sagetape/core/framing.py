@@ -37,6 +37,7 @@ PAYLOAD_MAX_BYTES = 2**32 - 1  # the field has four bytes
 
 _FIELDS = struct.Struct("<4sBBBxII16sI")
 _CHECK = struct.Struct("<I")
+_WHOLE = struct.Struct("<4sBBBxII16sII")
 HEADER_BYTES = _FIELDS.size + _CHECK.size
 """40: the fields and their checksum."""
 
@@ -131,15 +132,13 @@ def mask_table(mask: int) -> bytes:
 
 def frame_at(buffer: Buffer | mmap, offset: int, end: int) -> Frame | None:
     """The record that starts at `offset` and fits before `end`; None when there is none."""
-    if offset + HEADER_BYTES > end:
+    start = offset + HEADER_BYTES
+    if start > end:
         return None
-    marker, kind, _flags, mask, payload_bytes, tail_bytes, tag, crc = _FIELDS.unpack_from(buffer, offset)
-    if marker != MARKER:
+    marker, kind, _flags, mask, payload_bytes, tail_bytes, tag, crc, check = _WHOLE.unpack_from(buffer, offset)
+    if marker != MARKER or check != zlib.crc32(buffer[offset : offset + _FIELDS.size]):
         return None
-    fields = buffer[offset : offset + _FIELDS.size]
-    if _CHECK.unpack_from(buffer, offset + _FIELDS.size)[0] != zlib.crc32(fields):
-        return None
-    if tail_bytes > payload_bytes or offset + HEADER_BYTES + payload_bytes > end:
+    if tail_bytes > payload_bytes or start + payload_bytes > end:
         return None
     return Frame(offset, kind, mask, payload_bytes, tail_bytes, tag, crc)
 
@@ -176,11 +175,11 @@ def walk(buffer: Searchable, start: int, end: int) -> Iterator[Frame | Damage]:
             yield Damage(broken_at, end if held is None else held.offset, torn=held is None)
             if held is None:
                 return
-            at = held.end
-            continue
-        if held is not None:
-            yield held
-        held, at = found, found.end
+        else:
+            if held is not None:
+                yield held
+            held = found
+        at = held.offset + HEADER_BYTES + held.payload_bytes
     if held is not None:
         yield held
 

@@ -28,21 +28,34 @@ _DIGEST = 16
 class DigestTable:
     """From 16-byte digests to ascending numbers. A sorted part that does not move, and what was added since."""
 
-    __slots__ = ("_fresh", "_numbers", "_prefixes")
+    __slots__ = ("_fresh", "_loose", "_loose_numbers", "_numbers", "_prefixes")
 
     def __init__(self) -> None:
         self._prefixes = array("Q")
         self._numbers = array("Q")
         self._fresh: dict[bytes, list[int]] = {}
+        self._loose: list[bytes] = []
+        self._loose_numbers: list[int] = []
 
     def load(self, prefixes: array[int], numbers: array[int]) -> None:
         self._prefixes, self._numbers = prefixes, numbers
 
     def add(self, digest: bytes, number: int) -> None:
-        self._fresh.setdefault(digest, []).append(number)
+        known = self._fresh.get(digest)
+        if known is None:
+            self._fresh[digest] = [number]
+        else:
+            known.append(number)
+
+    def add_loosely(self, digest: bytes, number: int) -> None:
+        """As `add`, for many at once: the next lookup sorts them in."""
+        self._loose.append(digest)
+        self._loose_numbers.append(number)
 
     def candidates(self, digest: bytes) -> list[int]:
         """Numbers under this digest or, rarely, under one with the same first eight bytes; the caller compares."""
+        if self._loose:
+            self.settle()
         prefix = int.from_bytes(digest[:8], "big")
         prefixes = self._prefixes
         at = bisect_left(prefixes, prefix)
@@ -53,19 +66,21 @@ class DigestTable:
         return found + self._fresh.get(digest, []) if self._fresh else found
 
     def sorted_columns(self) -> tuple[array[int], array[int]]:
-        """Both parts as one sorted pair of columns."""
-        pairs = list(zip(self._prefixes, self._numbers, strict=True))
-        pairs += [
-            (int.from_bytes(one[:8], "big"), number) for one, numbers in self._fresh.items() for number in numbers
-        ]
-        pairs.sort()
-        return array("Q", [prefix for prefix, _ in pairs]), array("Q", [number for _, number in pairs])
+        """All parts as one sorted pair of columns."""
+        fresh = [(digest, number) for digest, numbers in self._fresh.items() for number in numbers]
+        digests = [*self._loose, *(digest for digest, _ in fresh)]
+        if not digests:
+            return self._prefixes, self._numbers
+        prefixes = [*self._prefixes, *(int.from_bytes(digest[:8], "big") for digest in digests)]
+        numbers = [*self._numbers, *self._loose_numbers, *(number for _, number in fresh)]
+        order = sorted(range(len(prefixes)), key=numbers.__getitem__)
+        order.sort(key=prefixes.__getitem__)
+        return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
 
     def settle(self) -> None:
         """Moves what was added into the sorted part."""
-        if self._fresh:
-            self.load(*self.sorted_columns())
-            self._fresh = {}
+        self.load(*self.sorted_columns())
+        self._fresh, self._loose, self._loose_numbers = {}, [], []
 
 
 class Names:
@@ -105,7 +120,8 @@ class Index:
     """Every interaction of a file, by number (its place among the interaction records, from 0) and by key."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
+        self.columns: dict[str, array[Any]] = {}
+        self.use({name: array(code) for name, code in COLUMNS.items()})
         self.keys = bytearray()
         self.tags = bytearray()
         self.names = Names()
@@ -114,7 +130,11 @@ class Index:
         self.retired_count = 0
 
     def __len__(self) -> int:
-        return len(self.columns["offsets"])
+        return len(self._offsets)
+
+    def use(self, columns: dict[str, array[Any]]) -> None:
+        """Takes over columns of equal length."""
+        self.columns, self._offsets, self._flags = columns, columns["offsets"], columns["flags"]
 
     def key(self, number: int) -> bytes:
         return bytes(self.keys[number * _DIGEST : (number + 1) * _DIGEST])
@@ -128,7 +148,7 @@ class Index:
         found = self.by_key.candidates(key)
         if not found:
             return ()
-        flags = self.columns["flags"]
+        flags = self._flags
         return tuple(one for one in found if not flags[one] & RETIRED and self.key(one) == key)
 
     def numbers(self) -> Iterator[int]:
@@ -138,16 +158,25 @@ class Index:
 
     # --- growing
 
-    def add_found(self, key: bytes, offset: int) -> int:
-        """An interaction met while walking: only where it is and what it answers."""
-        number = len(self)
-        for column in self.columns.values():
-            column.append(0)
-        self.columns["offsets"][number] = offset
-        self.columns["flags"][number] = UNKNOWN
+    def add_found(self, key: bytes, offset: int, *, loosely: bool = False) -> int:
+        """An interaction met while walking: only where it is and what it answers; `loosely` when many come at once."""
+        number = len(self._offsets)
+        self._offsets.append(offset)
+        self._flags.append(UNKNOWN)
         self.keys += key
-        self.by_key.add(key, number)
+        if loosely:
+            self.by_key.add_loosely(key, number)
+        else:
+            self.by_key.add(key, number)
         return number
+
+    def level(self) -> None:
+        """Makes all columns as long as the offsets; walking leaves the others behind."""
+        missing = len(self) - len(self.columns["endpoints"])
+        if missing:
+            for name, column in self.columns.items():
+                if name not in ("offsets", "flags"):
+                    column.frombytes(bytes(column.itemsize * missing))
 
     def add(self, summary: Summary) -> int:
         """An interaction of which all is known."""
@@ -157,6 +186,7 @@ class Index:
 
     def describe(self, number: int, summary: Summary) -> None:
         """Fills in the facts of an interaction; whether it is retired stays as it is."""
+        self.level()
         mark, columns = summary.session, self.columns
         columns["endpoints"][number] = self.names.number(summary.endpoint)
         columns["operations"][number] = self.names.number(summary.operation)
@@ -191,6 +221,10 @@ class Index:
     def is_described(self, number: int) -> bool:
         return not self.columns["flags"][number] & UNKNOWN
 
+    def is_described_wholly(self) -> bool:
+        """Whether no interaction is known by its place alone, and none is retired."""
+        return not self.retired_count and not any(flag & UNKNOWN for flag in set(self.columns["flags"]))
+
     def summary(self, number: int) -> Summary:
         """What is known of an interaction that was described."""
         columns, texts = self.columns, self.names.texts
@@ -220,6 +254,7 @@ class Index:
 
 def index_record(index: Index, settings: Mapping[str, Any], *, offset: int) -> list[Buffer]:
     """The buffers of the index record and of the fixed-size record at the end of the file that points to it."""
+    index.level()
     parts = [index.columns[name] for name in COLUMNS]
     parts += [*index.by_key.sorted_columns(), *index.bodies.sorted_columns()]
     packed = [bytes(index.keys), *(_little_endian(part) for part in parts)]
@@ -258,7 +293,7 @@ def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
         column.frombytes(view[at:end])
         columns.append(_native(column))
         at = end
-    index.columns = dict(zip(COLUMNS, columns, strict=False))
+    index.use(dict(zip(COLUMNS, columns, strict=False)))
     _check_ranges(index, columns[-3])
     index.by_key.load(columns[-4], columns[-3])
     index.bodies.load(columns[-2], columns[-1])

@@ -369,5 +369,5 @@ class Cassette:
     def __enter__(self) -> Cassette:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close()

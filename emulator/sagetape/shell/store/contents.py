@@ -53,6 +53,7 @@ class Contents:
         """Where the next record goes: after the last intact one, the index at the end not counted."""
         self._streams: dict[bytes, int] = {}
         self._checked: set[int] = set()
+        self._is_loading = True
 
     # --- loading
 
@@ -62,6 +63,7 @@ class Contents:
         header_end = self._load_header(size)
         if not use_index or not self._load_index(size):
             self.take_in(header_end, size)
+        self._is_loading = False
         self.index.by_key.settle()
         self.index.bodies.settle()
         self.report.incomplete_streams = sorted(self._streams.values())
@@ -137,7 +139,8 @@ class Contents:
             else:
                 self.take_in_record(one)
                 # An index at the very end is written anew, so the next record may take its place.
-                self.end = one.end if one.kind not in (INDEX, TAIL) else self.end
+                if one.kind != INDEX and one.kind != TAIL:
+                    self.end = one.start + one.payload_bytes
 
     def _note(self, damage: Damage) -> None:
         if damage.torn:
@@ -151,9 +154,9 @@ class Contents:
         """Adds one intact record to what is known."""
         kind, tag = found.kind, found.tag
         if kind == BODY:
-            self.index.bodies.add(tag, found.offset)
+            (self.index.bodies.add_loosely if self._is_loading else self.index.bodies.add)(tag, found.offset)
         elif kind == INTERACTION:
-            self.index.add_found(tag, found.offset)
+            self.index.add_found(tag, found.offset, loosely=self._is_loading)
         elif kind == STREAM_BEGIN:
             self._streams[tag] = found.offset
         elif kind == STREAM_CLOSE:
