@@ -90,7 +90,7 @@ class Tape:
         assert place is not None
         found = self.lanes.follow(place, asked)
         if isinstance(found, Followed):
-            self.sessions.advance(place, found.key, invocation_id=None)
+            self.sessions.advance(found.place, found.key, invocation_id=None)
         return found
 
     def say(self, session: Session, body: str, *, now: float = NOW) -> Script:
@@ -293,8 +293,23 @@ def test_sdk_attempts_follow_the_recorded_attempts():
         found = tape.lanes.follow(place, asked)
         assert isinstance(found, Followed)
         numbers.append(found.number)
-        tape.sessions.advance(place, found.key, invocation_id="i-1")
+        tape.sessions.advance(found.place, found.key, invocation_id="i-1")
     assert numbers == [1, 2, 2]
+
+
+def test_steps_that_were_not_kept_are_passed_over(tape: Tape):
+    """A call that was not kept leaves a gap: it misses, and the calls after it play."""
+    gapped = Tape(tape.calls, tape.scripts, tape.marks)
+    for number in (0, 2, 3):
+        gapped.lanes.add(number, key_of(tape.calls[number]), mark=tape.marks[number])
+    session, _ = gapped.open("open")
+    found = gapped.follow(session, "one")
+    assert isinstance(found, Astray)
+    assert (found.step, found.expected, found.fits) == (2, 2, None)
+    assert [body_of(gapped.say(session, word)) for word in ("two", "close")] == [
+        f"two in {session.id}".encode(),
+        b"bye",
+    ]
 
 
 def test_joined_session_replays_under_its_own_id():

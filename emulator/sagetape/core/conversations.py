@@ -75,7 +75,7 @@ class Conversations:
             return None
         found = self.lanes.follow(place, case.call)
         if isinstance(found, Followed):
-            self.sessions.advance(place, found.key, invocation_id=case.call.invocation_id)
+            self.sessions.advance(found.place, found.key, invocation_id=case.call.invocation_id)
         return found
 
     def advance(self, case: Case) -> None:
@@ -146,3 +146,17 @@ class Conversations:
 def with_head(script: Script, head: Head) -> Script:
     """The script with another head."""
     return tuple(head if isinstance(step, Head) else step for step in script)
+
+
+def is_over(case: Case, recorded: Script) -> bool:
+    """The session has expired or was closed, and what was recorded of this step is not the refusal of just that."""
+    if case.place is None or case.place.refusal is None:
+        return False
+    head = head_of(recorded)
+    return head is None or head.status < 400
+
+
+def described(call: Call) -> str:
+    """A recorded call in a few words, for the text of a call that is out of step."""
+    body = bytes(call.body[:80]).decode("utf-8", "backslashreplace")
+    return f"{call.operation} with body {body!r}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from . import chance
-from .conversations import Conversations
+from .conversations import Conversations, described, is_over
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
 from .errors import CallerError, CassetteError, ReplayError
 from .faults.selection import Faults
@@ -96,11 +96,15 @@ class Deck:
         except CallerError as error:
             return self._refuse(error, entry)
         if case.route.refusal is not None:
-            self.router.finish(case.route, now=now)
+            self.router.finish_early(case.route, now=now)
             return self._refuse(case.route.refusal, entry, wait_s=case.route.wait_s)
+        # Before the session moves on: a call that the front end turns away never reached the model.
+        answered = self._strike(case) if self.faults else None
+        if answered is not None:
+            return answered
         found = self.conversations.follow(case) if case.place is not None else None
         if found is not None:
-            return (self._strike(case) if self.faults else None) or self._play_step(case, found)
+            return self._play_step(case, found)
         case.scrubbed, case.removed = self.scrubber.redact(case.call)
         case.key = self.matcher.key(case.scrubbed)
         if case.place is not None:
@@ -122,10 +126,6 @@ class Deck:
 
     def _find(self, case: Case) -> Reply | Forward:
         is_live = case.place is not None and case.place.session is not None
-        if self.faults:
-            answered = self._strike(case)
-            if answered is not None:
-                return answered
         if self.settings.mode.plays and not is_live:
             turn = self.takes.choose(case.key, self.library.takes(case.key), invocation_id=case.call.invocation_id)
             if turn.number is not None:
@@ -156,6 +156,8 @@ class Deck:
         try:
             if isinstance(found, Astray):
                 return self._out_of_step(case, found)
+            if is_over(case, self.library.read(found.number).interaction.script):
+                return self._over(case)
             take = self._read(case, found.number)
         except CassetteError as error:
             return self._unreadable(case, error)
@@ -164,7 +166,7 @@ class Deck:
     def _read(self, case: Case, number: int) -> Take:
         """A recorded answer at the deck's speed, noted in the journal."""
         entry = case.entry
-        self.router.finish(case.route, now=case.now)
+        self.router.finish_early(case.route, now=case.now)
         take = self.library.read(number)
         take.turn_to(self.settings.speed)
         entry.take, entry.cassette, entry.seconds_saved = number, take.cassette, take.seconds
@@ -192,7 +194,7 @@ class Deck:
         script = struck.answer()
         if script is None:
             return None
-        self.router.finish(case.route, now=case.now)
+        self.router.finish_early(case.route, now=case.now)
         self._note_answer(case.entry, script)
         self.journal.settle(case.entry, source="fault")
         return self._made(case, script)
@@ -214,17 +216,18 @@ class Deck:
         script = struck.edit(script, waits_s=self._recorded_waits(forward.call.endpoint))
         return within_limit(script, ask_of(forward.call, forward.route, hop_number=0))
 
+    def _over(self, case: Case) -> Reply:
+        assert case.place is not None
+        assert case.place.refusal is not None
+        self.router.finish_early(case.route, now=case.now)
+        return self._refuse(case.place.refusal, case.entry)
+
     def _out_of_step(self, case: Case, astray: Astray) -> Reply:
         if case.place is not None and case.place.refusal is not None:
-            self.router.finish(case.route, now=case.now)
-            return self._refuse(case.place.refusal, case.entry)
-        self.router.finish(case.route, now=case.now)
-        return self._unanswered(ReplayError(astray.text(self._describe)), case.entry)
-
-    def _describe(self, number: int) -> str:
-        call = self.library.read(number).interaction.call
-        body = bytes(call.body[:80]).decode("utf-8", "backslashreplace")
-        return f"{call.operation} with body {body!r}"
+            return self._over(case)
+        self.router.finish_early(case.route, now=case.now)
+        text = astray.text(lambda number: described(self.library.read(number).interaction.call))
+        return self._unanswered(ReplayError(text), case.entry)
 
     # --- an upstream answers ---
 
@@ -251,7 +254,7 @@ class Deck:
         script = self.conversations.default_answer(case)
         if script is None:
             return None
-        self.router.finish(case.route, now=case.now)
+        self.router.finish_early(case.route, now=case.now)
         script, settled = self.conversations.settle(case, script, has_default=False, now=case.now)
         self._note_answer(case.entry, script)
         self.journal.settle(case.entry, source="emulated")
@@ -314,7 +317,7 @@ class Deck:
         return Reply(refusal, forward.entry)
 
     def _miss(self, case: Case, *, why: str) -> Reply:
-        self.router.finish(case.route, now=case.now)
+        self.router.finish_early(case.route, now=case.now)
         near = self.library.nearest(case.call.operation, case.call.endpoint)
         text = explain_miss(case.scrubbed, near, matcher=self.matcher, why=why, mode=self.settings.mode.name)
         return self._unanswered(ReplayError(text), case.entry)

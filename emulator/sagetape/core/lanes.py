@@ -21,8 +21,9 @@ cassette whose early steps were edited by hand, and keyed anew, still plays.
 
 **Choice of a lane.** The opening is an ordinary request with an ordinary key; its takes play in recorded order, under
 the deck's rule for used-up takes, and the take's lane is the session's. Each later call is compared with its lane's
-next step and, where it differs, with the next step of every other lane whose requests so far were the same: the
-session changes over to the lane it fits. A recorded step is never used up: any number of sessions follow one lane.
+next step (steps that were never kept are passed over) and, where it differs, with the next step of every other lane
+whose requests so far were the same: the session changes over to the lane it fits. A recorded step is never used up: any
+number of sessions follow one lane.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Followed:
     key: bytes
     call: Call
     """The call as the recording would have it: its position, and the recorded id in its body."""
+    place: Place
+    """Where the call stands in its lane, for `Sessions.advance`: beyond steps that were never kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class _Lane:
     """The steps' numbers, ascending: a step that was not kept is missing."""
     is_joined: bool = False
     visited: set[int] = field(default_factory=set)
+
+    def next_step(self, step: int) -> int | None:
+        """The number of the first recorded step from `step` on; None after the last."""
+        at = bisect_left(self.numbers, step)
+        return self.numbers[at] if at < len(self.numbers) else None
 
 
 @dataclass(slots=True)
@@ -134,41 +142,43 @@ class Lanes:
         """The recorded step for a call of a replayed session; the session changes lanes where it must."""
         session = place.session
         assert session is not None, "an opening is found by its key, like any call"
-        for lane, number in self._candidates(session, place):
+        for lane, step, number in self._candidates(session, place):
             view = self._view(call, session, lane=lane, number=number)
             key = self.key_of(view)
             if key == self._keys[number]:
                 session.lane = lane
-                self.visit(lane, place.step)
-                return Followed(number, lane, place.step, key, view)
+                self.visit(lane, step)
+                return Followed(number, lane, step, key, view, replace(place, step=step))
         return self._astray(session, place, call)
 
-    def _candidates(self, session: Session, place: Place) -> Iterator[tuple[str, int]]:
-        """The next step of the session's own lane, then of those that began alike."""
+    def _candidates(self, session: Session, place: Place) -> Iterator[tuple[str, int, int]]:
+        """Lane, step and interaction: the next of the session's own lane, then of those that began alike."""
         names = [session.lane]
         if place.step > 0 and place.attempt == 0:
             names += [name for name in self._after.get(session.history, {}) if name != session.lane]
         for name in names:
             lane = self._lanes.get(name)
-            attempts = [] if lane is None else lane.steps.get(place.step, [])
-            if attempts:
-                yield name, attempts[min(place.attempt, len(attempts) - 1)]
+            step = None if lane is None else lane.next_step(place.step)
+            if lane is not None and step is not None:
+                attempts = lane.steps[step]
+                yield name, step, attempts[min(place.attempt, len(attempts) - 1)]
 
     def _view(self, call: Call, session: Session, *, lane: str, number: int) -> Call:
         return relabel_call(replace(call, position=self.position_of(number)), session.id, new=recorded_id(lane))
 
     def _astray(self, session: Session, place: Place, call: Call) -> Astray:
         lane = self._lanes.get(session.lane, _Lane())
+        wanted = lane.next_step(place.step)
         fits = None
         for step in lane.numbers:
             number = lane.steps[step][0]
             view = self._view(call, session, lane=session.lane, number=number)
-            if step != place.step and self.key_of(view) == self._keys[number]:
+            if step != wanted and self.key_of(view) == self._keys[number]:
                 fits = step
                 break
-        expected = lane.steps.get(place.step, [None])[0]
+        expected = None if wanted is None else lane.steps[wanted][0]
         last = lane.numbers[-1] if lane.numbers else -1
-        return Astray(session.lane, place.step, last + 1, expected, fits)
+        return Astray(session.lane, place.step if wanted is None else wanted, last + 1, expected, fits)
 
 
 def recorded_id(lane: str) -> str:

@@ -25,8 +25,9 @@ _TRIVIAL_MAX = 4096  # routes of undeclared endpoints that are kept
 class Router:
     """The declared endpoints of one deck, and what they have in hand."""
 
-    def __init__(self, endpoints: Iterable[Endpoint] = ()) -> None:
-        """`endpoints` are sound (`core/endpoint_rules.py`)."""
+    def __init__(self, endpoints: Iterable[Endpoint] = (), *, is_virtual: bool = False) -> None:
+        """`endpoints` are sound (`core/endpoint_rules.py`). `is_virtual`: the deck's time stands still."""
+        self._is_virtual = is_virtual
         self._plans = {endpoint.name: Plan(endpoint) for endpoint in endpoints}
         self._trivial: dict[tuple[str, bool, str], Route] = {}
 
@@ -51,6 +52,14 @@ class Router:
         """The call is over, however it ended; `now` is the time as the call saw it."""
         if route.is_counted:
             self._plans[route.endpoint].finish(route, now=now)
+
+    def finish_early(self, route: Route, *, now: float) -> None:
+        """The answer is known before the route's wait has passed: a recording, a fault or a refusal.
+
+        On a virtual clock the wait counts as passed, because the caller waits it out in its own time and nobody comes
+        back to say so; on a real clock time will pass by itself.
+        """
+        self.finish(route, now=now + route.wait_s if self._is_virtual else now)
 
     def loaded(self, route: Route) -> None:
         """The container has performed `route.before`."""

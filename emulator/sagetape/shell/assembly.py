@@ -78,13 +78,14 @@ class Assembly:
         mode = self._mode(recorder)
         shelf = self._shelf(recorder)
         scrub_rules = self._scrub_rules(shelf)
+        clock = self._clock()
         deck = Deck(
             name=name,
             settings=self._deck_settings(mode),
             library=shelf,
             matcher=self._matcher(shelf),
             scrubber=Scrubber(scrub_rules, account=settings.account),
-            router=Router(settings.endpoints.values()),
+            router=Router(settings.endpoints.values(), is_virtual=clock.is_virtual),
             chances=Chances(self.seed),
             is_remote=self.is_remote,
         )
@@ -94,7 +95,7 @@ class Assembly:
         if mode.keeps:
             allowed = frozenset(mark for cassette in shelf.cassettes for mark in cassette.settings.allowed)
             scanner = Scanner(self.live_secrets, allowed=allowed | set(scrub_rules.allowed), zstd=find_zstd())
-        return Player(deck, self._clock(), self.find_upstream, shelf, cassette=recorder, scanner=scanner)
+        return Player(deck, clock, self.find_upstream, shelf, cassette=recorder, scanner=scanner)
 
     def _deck_settings(self, mode: Mode) -> DeckSettings:
         settings = self.settings
