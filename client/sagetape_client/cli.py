@@ -93,7 +93,7 @@ NEXT_STEPS = {
     "ModelError": "The model failed, not the call: look at the log that LogStreamArn names, and at OriginalMessage.",
     "ModelNotReadyException": "The model is being loaded: ask again with --wait-ready 360.",
     "ThrottlingException": "Ask less often, or with --retries adaptive.",
-    "AccessDeniedException": "The caller needs sagemaker:InvokeEndpoint on this endpoint; check its policy and the profile.",
+    "AccessDeniedException": "The caller needs sagemaker:InvokeEndpoint on this endpoint; check its policy.",
     "ExpiredTokenException": "Log in again (`aws sso login`), or take fresh keys.",
     "UnrecognizedClientException": "Check the keys; against an emulator `sagetape env` prints a pair it knows.",
     "InvalidSignatureException": "Check secret key, region and clock; against an emulator see `sagetape env`.",

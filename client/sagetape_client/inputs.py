@@ -107,7 +107,8 @@ def secret_key(options: Options) -> str | None:
     source = click.get_current_context().get_parameter_source("secret_key")
     if value and source is click.core.ParameterSource.COMMANDLINE:
         say(
-            "warning: a secret in the arguments shows in the process list and the shell's history; use --secret-key-file."
+            "warning: a secret in the arguments shows in the process list and the shell's history;"
+            " use --secret-key-file."
         )
     return str(value) if value else None
 

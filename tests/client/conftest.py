@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sagetape_client.invoker import Chances, Client
 
+from sagetape_client.invoker import Chances, Client
 from tests.client.standin import ENVIRON, Standin
 
 
@@ -57,20 +57,15 @@ def light(service: Standin, waits: Waits) -> Iterator[Client]:
 
 def make_client(service: Standin, waits: Waits, *, through: str = "light", **options: Any) -> Client:
     """A client of the stand-in. `boto` is chosen by a client configuration that changes nothing."""
-    if through == "boto":
-        options.setdefault("client_config", {"user_agent_appid": "test"})
     chances = Chances(monotonic=lambda: waits.now_s, sleep=waits.sleep, random=lambda: 0.5)
-    made = Client(environ=service.environ(), chances=chances, **options)
-    if through == "boto" and "endpoint_url" not in options:
-        return Client(
-            environ=service.environ(),
-            endpoint_url=service.url,
-            region="us-east-1",
-            credential=(ENVIRON["AWS_ACCESS_KEY_ID"], ENVIRON["AWS_SECRET_ACCESS_KEY"]),
-            chances=chances,
-            **options,
-        )
-    return made
+    if through == "boto":
+        options = {
+            "client_config": {"user_agent_appid": "test"},
+            "endpoint_url": service.url,
+            "region": "us-east-1",
+            "credential": (ENVIRON["AWS_ACCESS_KEY_ID"], ENVIRON["AWS_SECRET_ACCESS_KEY"]),
+        } | options
+    return Client(environ=service.environ(), chances=chances, **options)
 
 
 @pytest.fixture
@@ -83,6 +78,3 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
     return dict(ENVIRON)
-
-
-Make = Callable[..., Client]

@@ -1,4 +1,4 @@
-"""A stand-in for the service: a small threaded HTTP server that checks signatures with botocore and answers by script."""
+"""A stand-in for the service: a threaded HTTP server that checks signatures with botocore and answers by script."""
 
 from __future__ import annotations
 
@@ -70,10 +70,8 @@ def frame(payload: bytes, headers: dict[str, str] | None = None) -> bytes:
         ":content-type": "application/octet-stream",
         ":message-type": "event",
     }
-    raw = b"".join(
-        struct.pack("B", len(n)) + n.encode() + b"\x07" + struct.pack(">H", len(v)) + v.encode()
-        for n, v in named.items()
-    )
+    pairs = [(name.encode(), value.encode()) for name, value in named.items()]
+    raw = b"".join(bytes([len(n)]) + n + b"\x07" + struct.pack(">H", len(v)) + v for n, v in pairs)
     prelude = struct.pack(">II", 16 + len(raw) + len(payload), len(raw))
     start = prelude + struct.pack(">I", zlib.crc32(prelude)) + raw + payload
     return start + struct.pack(">I", zlib.crc32(start))
