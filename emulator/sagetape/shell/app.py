@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from aiohttp import web
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
 
 from ..core import operations
 from ..core.deck import Forward, Reply
@@ -23,6 +23,7 @@ from ..core.refusals import body_too_large
 from ..core.sigv4 import Identity, Verifier
 from ..core.wire import Call, Head, Script, Step
 from .bodies import LARGE_BYTES, Budget, read_body
+from .connections import malformed
 from .decks import ADMIN_PREFIX, Decks, Player, split_deck
 from .live import live_answer
 from .player import Dates, Prepared, ScriptReply, WholeReply, fill, is_plain, replayed, script_length
@@ -76,13 +77,14 @@ class App:
             return await self._handle(request, request_id)
         except CallerError as error:
             self._count_refusal(error, request)
-            closes = error.status in (400, 408, 413, 421) and not request.content.is_eof()
+            # A body that was not read, or a connection whose framing is in doubt, is not gone on with.
+            closes = not request.content.is_eof() or error.status == 421 or error.code == "SagetapeMalformedRequest"
             return self._whole(request, error.script(), request_id, closes=closes)
 
     async def _handle(self, request: web.BaseRequest, request_id: bytes) -> Response:
         target = request.raw_path.encode("utf-8", "surrogateescape")
         headers = request.raw_headers
-        self._check_connection(headers, target)
+        self._check_connection(request, target)
         path = path_of(target)
         if path.startswith(ADMIN_PREFIX) or path == b"/ping":
             return await self._administer(request, path, request_id)
@@ -110,7 +112,10 @@ class App:
 
     # --- before the deck ---
 
-    def _check_connection(self, headers: tuple[tuple[bytes, bytes], ...], target: bytes) -> None:
+    def _check_connection(self, request: web.BaseRequest, target: bytes) -> None:
+        headers = request.raw_headers
+        if request.version != HttpVersion11:
+            check_version(request.version, headers)
         hosts = [value for key, value in headers if len(key) == 4 and key.lower() == b"host"]
         if len(hosts) != 1 or not self.hosts.allows(hosts[0]) or not self._is_our_target(target):
             raise CallerError(421, "", b"", content_type=None, reason=_foreign_host(hosts))
@@ -268,6 +273,15 @@ def _foreign_host(hosts: list[bytes]) -> str:
         return f"the request has {len(hosts)} Host headers; one is needed."
     shown = operations.printable(hosts[0].decode("latin-1"), limit=80)
     return f"Host {shown} is not this server's. Call it by its loopback address, or start it with --allowed-host."
+
+
+def check_version(version: HttpVersion, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    """Refuses what is neither HTTP/1.1 nor 1.0, and chunks in 1.0, which a proxy before us may read otherwise.
+
+    RFC 9112, 6.1: a server treats such a message as one whose framing is faulty.
+    """
+    if version != HttpVersion10 or _text(headers, b"transfer-encoding") is not None:
+        raise malformed()
 
 
 def upgrade_refused(value: bytes) -> CallerError:
