@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sagetape.core.bodies import BODY_MAX_BYTES, address, body_record, restore
 from sagetape.core.cassette import Summary, canonical_order, is_same_recording
+from sagetape.core.digests import DigestTable
 from sagetape.core.framing import (
     BODY,
     HEADER_BYTES,
@@ -26,7 +27,7 @@ from sagetape.core.framing import (
     unmask,
     walk,
 )
-from sagetape.core.index import DigestTable, Index, index_from, index_record
+from sagetape.core.index import Index, index_from, index_record
 from sagetape.core.payload import RecordError, bin_header, pack, pack_before_tail, unpack
 from sagetape.core.wire import EVENT_STREAM, Call, Chunk, End, Head, Interaction, Pause, Provenance, SessionMark, whole
 

@@ -15,7 +15,7 @@ from independent_tape import frames, incomplete_streams, interactions
 from tape_samples import ORIGIN, SETTINGS, STREAM, call_of, interaction, key_of, recordings, write_sample
 
 from sagetape.core.errors import CassetteDamaged, CassetteError, CassetteForeign, CassetteMissing
-from sagetape.core.framing import BODY, HEADER_KIND, INTERACTION, frame
+from sagetape.core.framing import BODY, HEADER_KIND, INDEX, INTERACTION, frame
 from sagetape.core.wire import Chunk, Head, Interaction
 from sagetape.shell.store import Cassette, CassetteSettings, compact, verify
 
@@ -399,6 +399,28 @@ def test_hostile_frame_lengths_are_not_believed(tmp_path: Path, claim: dict[str,
     with Cassette.open(path) as cassette:
         assert list(cassette.takes(key_of(3))) == [0]
         assert cassette.report.damaged
+
+
+def test_hostile_index_is_refused_or_harmless(tmp_path: Path) -> None:
+    """An index with right checksums and any wrong content raises nothing but CassetteError, and serves no wrong answer."""
+    kept = dict(enumerate(write_sample(tmp_path / "a.tape")))
+    data, chance = (tmp_path / "a.tape").read_bytes(), random.Random(5)
+    index = next(one for one in frames(data)[0] if one["kind"] == 7)
+    answers = {
+        one.call.body + bytes(one.script[1].data) for _, one in kept.values() if isinstance(one.script[1], Chunk)
+    }
+    for _ in range(300):
+        payload = bytearray(index["payload"])
+        for _ in range(chance.randrange(1, 4)):
+            payload[chance.randrange(len(payload))] = chance.choice([0, 255, chance.randrange(256)])
+        tail = len(payload) - index["tail"]
+        record = b"".join(frame(INDEX, bytes(payload[:tail]), tail=bytes(payload[tail:])))
+        put(tmp_path / "b.tape", data[: index["at"]] + record + data[-40:])
+        with Cassette.open(tmp_path / "b.tape") as cassette:
+            assert len(list(cassette.summaries())) <= len(cassette)
+        for _, one in served(tmp_path / "b.tape")[0]:
+            if isinstance(one.script[1], Chunk) and one.call.body != b"gone":
+                assert one.call.body + bytes(one.script[1].data) in answers
 
 
 def test_many_false_frames_cost_linear_time(tmp_path: Path) -> None:

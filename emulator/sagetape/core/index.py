@@ -1,8 +1,8 @@
 """The index of a cassette: which takes answer a key, where they are, and what is known of them without reading them.
 
 Everything is a packed array, so that 100,000 interactions add no object to the garbage collector's work and are loaded
-by copying a few megabytes. Lookups bisect the sorted first eight bytes of the (evenly spread) digests. Refuses an
-index whose columns do not have the lengths that its counts require; then the caller walks the file.
+by copying a few megabytes. Refuses an index whose columns do not have the lengths that its counts require, or refer to
+what is not there; then the caller walks the file.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .cassette import Summary
+from .digests import DigestTable, Names
 from .framing import INDEX, NO_TAG, TAIL, Buffer, frame
 from .payload import RecordError, member, pack_before_tail
 from .wire import SessionMark
@@ -23,81 +23,6 @@ COMPLETE, SYNTHETIC, CLOSES, RETIRED, UNKNOWN = 1, 2, 4, 8, 16
 """Flags of one interaction. UNKNOWN: found by walking, its facts were not read yet."""
 
 _DIGEST = 16
-
-
-class DigestTable:
-    """From 16-byte digests to ascending numbers. A sorted part that does not move, and what was added since."""
-
-    __slots__ = ("_fresh", "_loose", "_loose_numbers", "_numbers", "_prefixes")
-
-    def __init__(self) -> None:
-        self._prefixes = array("Q")
-        self._numbers = array("Q")
-        self._fresh: dict[bytes, list[int]] = {}
-        self._loose: list[bytes] = []
-        self._loose_numbers: list[int] = []
-
-    def load(self, prefixes: array[int], numbers: array[int]) -> None:
-        self._prefixes, self._numbers = prefixes, numbers
-
-    def add(self, digest: bytes, number: int) -> None:
-        known = self._fresh.get(digest)
-        if known is None:
-            self._fresh[digest] = [number]
-        else:
-            known.append(number)
-
-    def add_loosely(self, digest: bytes, number: int) -> None:
-        """As `add`, for many at once: the next lookup sorts them in."""
-        self._loose.append(digest)
-        self._loose_numbers.append(number)
-
-    def candidates(self, digest: bytes) -> list[int]:
-        """Numbers under this digest or, rarely, under one with the same first eight bytes; the caller compares."""
-        if self._loose:
-            self.settle()
-        prefix = int.from_bytes(digest[:8], "big")
-        prefixes = self._prefixes
-        at = bisect_left(prefixes, prefix)
-        found: list[int] = []
-        while at < len(prefixes) and prefixes[at] == prefix:
-            found.append(self._numbers[at])
-            at += 1
-        return found + self._fresh.get(digest, []) if self._fresh else found
-
-    def sorted_columns(self) -> tuple[array[int], array[int]]:
-        """All parts as one sorted pair of columns."""
-        fresh = [(digest, number) for digest, numbers in self._fresh.items() for number in numbers]
-        digests = [*self._loose, *(digest for digest, _ in fresh)]
-        if not digests:
-            return self._prefixes, self._numbers
-        prefixes = [*self._prefixes, *(int.from_bytes(digest[:8], "big") for digest in digests)]
-        numbers = [*self._numbers, *self._loose_numbers, *(number for _, number in fresh)]
-        order = sorted(range(len(prefixes)), key=numbers.__getitem__)
-        order.sort(key=prefixes.__getitem__)
-        return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
-
-    def settle(self) -> None:
-        """Moves what was added into the sorted part."""
-        self.load(*self.sorted_columns())
-        self._fresh, self._loose, self._loose_numbers = {}, [], []
-
-
-class Names:
-    """Texts by small numbers, in the order of their first use."""
-
-    __slots__ = ("_numbers", "texts")
-
-    def __init__(self, texts: Iterable[str] = ()) -> None:
-        self.texts = list(texts)
-        self._numbers = {text: number for number, text in enumerate(self.texts)}
-
-    def number(self, text: str) -> int:
-        found = self._numbers.get(text)
-        if found is None:
-            found = self._numbers[text] = len(self.texts)
-            self.texts.append(text)
-        return found
 
 
 COLUMNS = {
@@ -135,6 +60,7 @@ class Index:
     def use(self, columns: dict[str, array[Any]]) -> None:
         """Takes over columns of equal length."""
         self.columns, self._offsets, self._flags = columns, columns["offsets"], columns["flags"]
+        self._others = [column for name, column in columns.items() if name not in ("offsets", "flags")]
 
     def key(self, number: int) -> bytes:
         return bytes(self.keys[number * _DIGEST : (number + 1) * _DIGEST])
@@ -172,11 +98,13 @@ class Index:
 
     def level(self) -> None:
         """Makes all columns as long as the offsets; walking leaves the others behind."""
-        missing = len(self) - len(self.columns["endpoints"])
-        if missing:
-            for name, column in self.columns.items():
-                if name not in ("offsets", "flags"):
-                    column.frombytes(bytes(column.itemsize * missing))
+        missing = len(self) - len(self._others[0])
+        if missing == 1:
+            for column in self._others:
+                column.append(0)
+        elif missing:
+            for column in self._others:
+                column.frombytes(bytes(column.itemsize * missing))
 
     def add(self, summary: Summary) -> int:
         """An interaction of which all is known."""
@@ -297,7 +225,8 @@ def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
     _check_ranges(index, columns[-3])
     index.by_key.load(columns[-4], columns[-3])
     index.bodies.load(columns[-2], columns[-1])
-    index.retired_count = member(values, "retired", int)
+    flags = index.columns["flags"].tobytes()
+    index.retired_count = sum(flags.count(flag) for flag in set(flags) if flag & RETIRED)
     return index
 
 

@@ -1,0 +1,86 @@
+"""Two packed tables of the index: from digests to numbers, and from numbers to names.
+
+A lookup bisects the sorted first eight bytes of the digests, which are spread evenly; it answers with candidates, and
+whoever knows the whole digests compares them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+
+
+class DigestTable:
+    """From 16-byte digests to ascending numbers. A sorted part that does not move, and what was added since."""
+
+    __slots__ = ("_fresh", "_loose", "_loose_numbers", "_numbers", "_prefixes")
+
+    def __init__(self) -> None:
+        self._prefixes = array("Q")
+        self._numbers = array("Q")
+        self._fresh: dict[bytes, list[int]] = {}
+        self._loose: list[bytes] = []
+        self._loose_numbers: list[int] = []
+
+    def load(self, prefixes: array[int], numbers: array[int]) -> None:
+        self._prefixes, self._numbers = prefixes, numbers
+
+    def add(self, digest: bytes, number: int) -> None:
+        known = self._fresh.get(digest)
+        if known is None:
+            self._fresh[digest] = [number]
+        else:
+            known.append(number)
+
+    def add_loosely(self, digest: bytes, number: int) -> None:
+        """As `add`, for many at once: the next lookup sorts them in."""
+        self._loose.append(digest)
+        self._loose_numbers.append(number)
+
+    def candidates(self, digest: bytes) -> list[int]:
+        """Numbers under this digest or, rarely, under one with the same first eight bytes; the caller compares."""
+        if self._loose:
+            self.settle()
+        prefix = int.from_bytes(digest[:8], "big")
+        prefixes = self._prefixes
+        at = bisect_left(prefixes, prefix)
+        found: list[int] = []
+        while at < len(prefixes) and prefixes[at] == prefix:
+            found.append(self._numbers[at])
+            at += 1
+        return found + self._fresh.get(digest, []) if self._fresh else found
+
+    def sorted_columns(self) -> tuple[array[int], array[int]]:
+        """All parts as one sorted pair of columns."""
+        fresh = [(digest, number) for digest, numbers in self._fresh.items() for number in numbers]
+        digests = [*self._loose, *(digest for digest, _ in fresh)]
+        if not digests:
+            return self._prefixes, self._numbers
+        prefixes = [*self._prefixes, *(int.from_bytes(digest[:8], "big") for digest in digests)]
+        numbers = [*self._numbers, *self._loose_numbers, *(number for _, number in fresh)]
+        order = sorted(range(len(prefixes)), key=numbers.__getitem__)
+        order.sort(key=prefixes.__getitem__)
+        return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
+
+    def settle(self) -> None:
+        """Moves what was added into the sorted part."""
+        self.load(*self.sorted_columns())
+        self._fresh, self._loose, self._loose_numbers = {}, [], []
+
+
+class Names:
+    """Texts by small numbers, in the order of their first use."""
+
+    __slots__ = ("_numbers", "texts")
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.texts = list(texts)
+        self._numbers = {text: number for number, text in enumerate(self.texts)}
+
+    def number(self, text: str) -> int:
+        found = self._numbers.get(text)
+        if found is None:
+            found = self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return found
