@@ -402,7 +402,7 @@ def test_hostile_frame_lengths_are_not_believed(tmp_path: Path, claim: dict[str,
 
 
 def test_hostile_index_is_refused_or_harmless(tmp_path: Path) -> None:
-    """An index with right checksums and any wrong content raises nothing but CassetteError, and serves no wrong answer."""
+    """An index with right checksums and wrong content raises only CassetteErrors, and serves no wrong answer."""
     kept = dict(enumerate(write_sample(tmp_path / "a.tape")))
     data, chance = (tmp_path / "a.tape").read_bytes(), random.Random(5)
     index = next(one for one in frames(data)[0] if one["kind"] == 7)

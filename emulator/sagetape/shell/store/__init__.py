@@ -1,4 +1,7 @@
-"""Cassette files: opening, reading, appending, recovery. The bytes are described in `cassettes/README.md`."""
+"""Cassette files: opening, reading, appending, recovery. The bytes are described in `cassettes/README.md`.
+
+`group_commit.py` is imported by those who have an event loop: asyncio is not loaded for the others.
+"""
 
 from ...core.cassette import CassetteSettings, Summary
 from .cassette import Cassette
