@@ -142,6 +142,19 @@ def test_rules_are_added_and_removed():
     assert faults.add(replace(rule, id="")).id == "throttle-1"
 
 
+def test_endpoints_without_faults_are_known(monkeypatch: pytest.MonkeyPatch):
+    """Which endpoints a rule speaks of is remembered, and forgotten when the rules change."""
+    monkeypatch.setattr("sagetape.core.faults.selection.CONCERNED_MAX", 2)
+    faults = Faults()
+    assert not faults.concern("churn")
+    rule = faults.add(parse_text("throttle:endpoint=ch*"))
+    assert [faults.concern(name) for name in ("churn", "other", "chat", "churn")] == [True, False, True, True]
+    faults.remove(rule.id)
+    assert not faults.concern("churn")
+    faults.add(parse_text("throttle"))
+    assert faults.concern("other")
+
+
 # --- parsing ---
 
 

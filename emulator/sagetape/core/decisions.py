@@ -33,6 +33,10 @@ class DeckSettings:
     version: str = ""
 
 
+NOWHERE = Route("")
+"""Before the router was asked. One for all: making a route costs more than all the rest of a case."""
+
+
 @dataclass(slots=True)
 class Case:
     """One call on its way through the deck: what is known of it so far."""
@@ -41,7 +45,7 @@ class Case:
     entry: Entry
     now: float
     chance: Chance
-    route: Route = field(default_factory=lambda: Route(""))
+    route: Route = NOWHERE
     place: Place | None = None
     """Where it stands in a session; None outside of any."""
     struck: Struck | None = None

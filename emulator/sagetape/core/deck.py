@@ -99,7 +99,7 @@ class Deck:
             self.router.finish_early(case.route, now=now)
             return self._refuse(case.route.refusal, entry, wait_s=case.route.wait_s)
         # Before the session moves on: a call that the front end turns away never reached the model.
-        answered = self._strike(case) if self.faults else None
+        answered = self._strike(case) if self.faults.concern(call.endpoint) else None
         if answered is not None:
             return answered
         found = self.conversations.follow(case) if case.place is not None else None

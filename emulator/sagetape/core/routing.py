@@ -59,7 +59,8 @@ class Router:
         On a virtual clock the wait counts as passed, because the caller waits it out in its own time and nobody comes
         back to say so; on a real clock time will pass by itself.
         """
-        self.finish(route, now=now + route.wait_s if self._is_virtual else now)
+        if route.is_counted:
+            self.finish(route, now=now + route.wait_s if self._is_virtual else now)
 
     def loaded(self, route: Route) -> None:
         """The container has performed `route.before`."""

@@ -19,6 +19,9 @@ from ..wire import Abort, Call, End, Script, Step, body_of, is_complete
 from . import KINDS
 from .kind import Editor, Scene, param
 
+CONCERNED_MAX = 4096
+"""Endpoints of which it is remembered whether a rule speaks of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:
@@ -129,10 +132,11 @@ class Line:
 
 @dataclass(slots=True)
 class Faults:
-    """The rules of one deck. False when there are none, which is all that an ordinary call looks at."""
+    """The rules of one deck; false when there are none."""
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     _next: int = 1
+    _concerned: dict[str, bool] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.tallies)
@@ -142,16 +146,32 @@ class Faults:
         made = replace(rule, id=rule.id or f"{rule.fault}-{self._next}")
         self._next += 1
         self.tallies[made.id] = Tally(made)
+        self._concerned.clear()
         return made
 
     def remove(self, rule_id: str) -> bool:
         """Take a rule out of force; False when there is none of that id."""
+        self._concerned.clear()
         return self.tallies.pop(rule_id, None) is not None
 
     def clear(self) -> None:
         """Take all rules out of force, and number the next as the first."""
         self.tallies.clear()
+        self._concerned.clear()
         self._next = 1
+
+    def concern(self, endpoint: str) -> bool:
+        """Whether any rule speaks of the endpoint: remembered, so that the others pay nothing for it."""
+        if not self.tallies:
+            return False
+        known = self._concerned.get(endpoint)
+        if known is None:
+            if len(self._concerned) >= CONCERNED_MAX:
+                self._concerned.clear()
+            wanted = [tally.rule.selector.endpoint for tally in self.tallies.values()]
+            known = any(one is None or fnmatchcase(endpoint, one) for one in wanted)
+            self._concerned[endpoint] = known
+        return known
 
     def strike(self, ask: Ask, route: Route, *, chance: Chance) -> Struck | None:
         """The faults of one call, in the order of the rules; None when none strikes. Counts the call."""
