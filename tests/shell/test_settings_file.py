@@ -128,7 +128,8 @@ def test_endpoint_tables_become_endpoints(folder: Path) -> None:
 
 def test_upstream_that_holds_credentials_is_found_in_any_endpoint(folder: Path) -> None:
     """An aws upstream deep in a table counts as much as one of the whole server."""
-    deep = settings_of(folder, '[endpoints.a]\ncontainers.first = { upstream = ["http://127.0.0.1:1", "aws:dev"] }\n')
+    text = '[endpoints.a]\ncontainers.first = { upstream = "http://127.0.0.1:1" }\ncontainers.second.upstream = "aws:dev"\n'
+    deep = settings_of(folder, text)
     assert deep.holds_credentials
     assert not settings_of(folder, '[endpoints.a]\nupstream = "http://aws.example:1"\n').holds_credentials
 
@@ -345,8 +346,31 @@ def test_contradiction_is_told_with_its_place(text: str, said: str, folder: Path
     assert said in found[0]
 
 
+def test_endpoint_that_contradicts_itself_is_told_with_its_line(folder: Path) -> None:
+    """The rules are the core's; the place is the file's."""
+    text = """\
+[endpoints.a]
+upstream = "aws"
+timeout_s = 0
+
+[endpoints.b]
+variants.blue = { weight = 0 }
+variants.green = { weight = 0 }
+
+[[faults]]
+fault = "reset"
+endpoint = "b"
+variant = "bleu"
+"""
+    found = problems_of(folder, text)
+    assert [problem.partition(" ")[0] for problem in found[:1]] == ["sagetape.toml:1:"]
+    assert any(problem.startswith("sagetape.toml:5: endpoints.b") for problem in found)
+    assert any(problem.startswith("sagetape.toml:9: ") and "'blue'" in problem for problem in found)
+
+
 def test_contradictions_that_follow_from_a_typo_are_not_told(folder: Path) -> None:
-    """One mistake is one sentence."""
+    """One mistake is one sentence, also inside a table."""
+    assert len(problems_of(folder, 'record_mode = "verify"\n[endpoints.a]\nupstream = "awss"\n')) == 1
     assert len(problems_of(folder, 'record_mode = "al"\nrecord_to = "a.tape"\nupstream = "aws"\n')) == 1
 
 

@@ -31,6 +31,8 @@ SAMPLES: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[str, Any]]] = {
         ("aws:dev, http://127.0.0.1:1", ("aws:dev", "http://127.0.0.1:1")),
         ('["function:m:f", "aws+https://h"]', ("function:m:f", "aws+https://h")),
     ),
+    "allowed_upstreams": (("a", ("a",)), ("b,c", ("b", "c")), ('"d"', ("d",))),
+    "upstream_ca": (("a", Path("a")), ("b", Path("b")), ('"c"', Path("c"))),
     "miss_policy": (("forward", "forward"), ("fail", "fail"), ('"forward"', "forward")),
     "miss_function": (("m:a", "m:a"), ("m:b", "m:b"), ('"m.n:c"', "m.n:c")),
     "exhausted": (("cycle", "cycle"), ("miss", "miss"), ('"cycle"', "cycle")),

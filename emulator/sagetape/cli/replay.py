@@ -10,7 +10,16 @@ import click
 from .options import SectionedCommand, setting_options
 from .serve import run_server
 
-OF_RECORDING = ("mode", "record_to", "record_errors", "upstream", "durability", "cassettes")
+OF_RECORDING = (
+    "mode",
+    "record_to",
+    "record_errors",
+    "upstream",
+    "allowed_upstreams",
+    "upstream_ca",
+    "durability",
+    "cassettes",
+)
 
 
 @click.command(cls=SectionedCommand)

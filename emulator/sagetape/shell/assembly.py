@@ -61,7 +61,11 @@ class Assembly:
         """The upstream for a chain of specifications; opened once, shared by all decks."""
         found = self._upstreams.get(chain)
         if found is None:
-            options = upstreams.Settings(folder=self.settings.python_path)
+            options = upstreams.Settings(
+                folder=self.settings.python_path,
+                allowed_hosts=frozenset(self.settings.allowed_upstreams),
+                ca_file=str(self.settings.upstream_ca) if self.settings.upstream_ca else None,
+            )
             spec: str | tuple[str, ...] = chain[0] if len(chain) == 1 else chain
             found = self._upstreams[chain] = upstreams.parse_upstream(spec, options)
         return found
@@ -104,6 +108,7 @@ class Assembly:
             miss_policy=settings.miss_policy,
             miss_function=None if settings.miss_function is None else f"function:{settings.miss_function}",
             exhausted=settings.exhausted,
+            record_errors=settings.record_errors,
             speed=settings.speed,
             upstream=settings.upstream,
             closed_world=bool(settings.endpoints) and not settings.upstream,

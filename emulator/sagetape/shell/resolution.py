@@ -18,7 +18,7 @@ from .config_file import ConfigFile, find_config, read_config
 from .consistency import contradictions
 from .setting_kinds import sentence, unknown_key
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
-from .setting_tables import TABLE_READERS
+from .setting_tables import TABLE_READERS, table_contradictions
 from .settings import STRICT_BODY_BYTES_MAX, ServerSettings
 
 CONFIG_VARIABLE = "SAGETAPE_CONFIG"
@@ -64,6 +64,8 @@ def settings_for(
     resolve_paths(layers, folder, file=file)
     settings = build(layers, folder, file=file)
     layers.problems += contradictions(settings, layers.place, failed=layers.failed)
+    if settings.endpoints:
+        layers.problems += table_contradictions(settings, file)
     if layers.problems:
         raise ConfigError(layers.problems)
     check_present(settings)
@@ -127,12 +129,15 @@ def read_tables(layers: Layers, file: ConfigFile | None) -> None:
     """Turns the file's tables into values, each by the reader of the room that owns it."""
     for name, read in TABLE_READERS.items():
         if file is not None and name in layers.values:
+            count = len(layers.problems)
             layers.values[name] = read(layers.values[name], file, layers.problems)
+            if len(layers.problems) > count:
+                layers.failed.add(name)
 
 
 def resolve_paths(layers: Layers, folder: Path, *, file: ConfigFile | None) -> None:
     """Makes paths absolute: the file's from its own folder and with globs, any other from the working folder."""
-    for name in ("cassettes", "record_to", "port_file"):
+    for name in ("cassettes", "record_to", "port_file", "upstream_ca"):
         if name not in layers.values:
             continue
         is_from_file = file is not None and ":" in layers.place(name)

@@ -75,6 +75,10 @@ ANSWERS: Final = (
     ),
     Row("record_to", FilePath(), "Cassette that keeps new answers."),
     Row("upstream", Several(Upstream()), "What answers for endpoints that declare nothing; repeated, a chain."),
+    Row("allowed_upstreams", Several(_HOST), "Host that aws+http:// may call without TLS.", "--allow-upstream"),
+    Row(
+        "upstream_ca", FilePath(), "PEM file of the authorities that upstreams are trusted by, instead of the system's."
+    ),
     Row("miss_policy", Choice(MISS_POLICIES), "What becomes of a request that nothing answers."),
     Row("miss_function", _FUNCTION, "The function of --miss-policy function."),
     Row("exhausted", Choice(EXHAUSTED), "What plays after the last take of a request."),

@@ -16,6 +16,7 @@ from ..core.errors import ConfigError
 from ..core.signing import Key
 from .config_file import ConfigFile
 from .setting_kinds import unknown_key
+from .settings import ServerSettings
 
 if TYPE_CHECKING:
     from ..core.faults.selection import Rule
@@ -125,6 +126,20 @@ def read_endpoint_tables(tables: dict[str, Any], file: ConfigFile, problems: lis
     from .endpoint_tables import read_endpoints
 
     return read_endpoints(tables, file, problems)
+
+
+def table_contradictions(settings: ServerSettings, file: ConfigFile | None) -> list[str]:
+    """Endpoints that contradict themselves, and faults that could never strike, with their lines."""
+    from ..core.endpoint_rules import check, check_faults
+
+    found: list[str] = []
+    for problem in check(settings.endpoints.values()):
+        path = problem.partition(":")[0].split(".")  # a problem begins with its key's path; no name there holds a dot
+        found.append(f"{file.place(*path)}: {problem}" if file else problem)
+    for number, rule in enumerate(settings.faults):
+        place = f"{file.place('faults', number)}: " if file else ""
+        found += [f"{place}{problem}" for problem in check_faults([rule], settings.endpoints.values())]
+    return found
 
 
 TABLE_READERS: dict[str, Reader] = {

@@ -48,6 +48,10 @@ class ServerSettings:
     """Appended to (replaced, in the mode `rewrite`), and played too where the mode plays. It need not exist."""
     upstream: tuple[str, ...] = ()
     """The chain for endpoints that declare none."""
+    allowed_upstreams: tuple[str, ...] = ()
+    """Hosts off this machine that `aws+http://` may speak to without TLS."""
+    upstream_ca: Path | None = None
+    """A PEM file of authorities in the place of the system's."""
     record_errors: bool = False
     """Keep failures of the transport to an upstream too."""
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
