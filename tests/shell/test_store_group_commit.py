@@ -43,7 +43,7 @@ class Gate:
 
 
 async def test_answers_wait_for_one_sync_of_all_writes(tmp_path: Path) -> None:
-    """Ten recordings that arrive during a sync share the next one; each answer follows a sync that follows its write."""
+    """Ten recordings that arrive during a sync share the next one; each answer follows a sync after its write."""
     log: list[str] = []
     gate = Gate()
     with Cassette.open(tmp_path / "a.tape", writable=True, files=Logged(log), durability="disk") as cassette:
