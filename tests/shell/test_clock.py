@@ -183,6 +183,27 @@ async def test_frozen_wait_passes_when_advance_reaches_it():
     await task
 
 
+async def test_frozen_wait_meets_its_limit_as_time_advances():
+    """On a frozen clock a limit is met when `advance` reaches it, while the wait goes on beyond it."""
+    clock = VirtualClock(START)
+    clock.freeze()
+
+    async def model() -> None:
+        with clock.timeline():
+            async with clock.limit(60):
+                await clock.sleep(100)
+
+    task = asyncio.create_task(model())
+    await asyncio.sleep(0)
+    clock.advance(59)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not task.done()
+    clock.advance(1)
+    with pytest.raises(TimeoutError):
+        await task
+
+
 async def test_thaw_lets_waits_pass():
     """A thawed clock releases who waits."""
     clock = VirtualClock(START)

@@ -90,6 +90,8 @@ class _Waiter:
     is_wait: bool  # a limit sorts before a wait due at the same moment: 60 s are too long for a limit of 60 s
     serial: int
     timeout: asyncio.Timeout | None = field(default=None, compare=False)
+    due: float = field(default=math.inf, compare=False)
+    """Of a limit: when it is met by the deck's own time, should that be moved meanwhile."""
 
 
 @dataclass(slots=True)
@@ -193,9 +195,17 @@ class VirtualClock:
             while self._is_frozen and self.now() < due:
                 event.clear()
                 await event.wait()
+                self._meet_limits()
         finally:
             with self._lock:
                 self._parked.remove(entry)
+
+    def _meet_limits(self) -> None:
+        """The deck's time has moved under a call that waits: limits that it passed are met."""
+        line = self._line.get()
+        for limit in [] if line is None else line.waiters:
+            if limit.timeout is not None and limit.due <= self.now():
+                _expire(limit.timeout)
 
     def _wake(self) -> None:
         with self._lock:
@@ -207,7 +217,7 @@ class VirtualClock:
     async def limit(self, seconds: float) -> AsyncIterator[None]:
         line = self._line.get() or _Timeline()
         async with asyncio.timeout(seconds) as timeout:
-            waiter = _Waiter(line.elapsed_s + seconds, False, next(self._serials), timeout)
+            waiter = _Waiter(line.elapsed_s + seconds, False, next(self._serials), timeout, self.now() + seconds)
             line.waiters.append(waiter)
             try:
                 yield
