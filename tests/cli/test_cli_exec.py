@@ -13,8 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from click.testing import CliRunner
 from command_line import sagetape, started
 
+from sagetape.cli import main
 from sagetape.shell.host_os import port_owner
 
 MODEL = 'def model(invocation):\n    return {"length": len(invocation.body)}\n'
@@ -140,10 +142,11 @@ def test_server_that_cannot_start_runs_nothing(folder: Path) -> None:
         (["exec", "--auth", "maybe", "--", "x"], "must be one of strict, lenient, off"),
     ],
 )
-def test_usage_errors_end_with_2(words: list[str], said: str, folder: Path) -> None:
+def test_usage_errors_end_with_2(words: list[str], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said by the command line itself."""
-    done = sagetape(folder, *words)
-    assert done.returncode == 2
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, words, prog_name="sagetape")
+    assert done.exit_code == 2
     assert said in done.stderr
 
 
@@ -182,7 +185,7 @@ def has_ended(pid: int) -> bool:
 
 
 @ON_LINUX
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_reaches_the_command_and_ends_all(
     number: signal.Signals, running: tuple[subprocess.Popen[str], int, int]
 ) -> None:
@@ -264,26 +267,37 @@ def test_second_recorder_of_a_cassette_is_refused(folder: Path) -> None:
         (["record"], 2, "Missing argument 'CASSETTE'"),
         (["record", "a.tape"], 8, "Add --upstream aws"),
         (["record", "a.tape", "--upstream", "htp://h"], 2, "did you mean 'http://h'?"),
-        (["record", "a.tape", "--upstream", "function:nowhere:f"], 8, "nowhere"),
         (["serve", "--config", "other.toml"], 8, "other.toml: no such configuration file"),
         (["serve", "--host", "0.0.0.0"], 8, "lets other machines in"),
         (["serve", "--prot", "1"], 2, "No such option"),
     ],
 )
-def test_wrong_start_ends_with_its_code_and_a_remedy(words: list[str], code: int, said: str, folder: Path) -> None:
+def test_wrong_start_ends_with_its_code_and_a_remedy(
+    words: list[str], code: int, said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One or a few lines on standard error, nothing on standard output, no traceback."""
-    done = sagetape(folder, *words)
-    assert done.returncode == code, done.stderr
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, words, prog_name="sagetape")
+    assert done.exit_code == code, done.stderr
     assert said in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
 
 
-def test_config_typos_are_listed_with_file_and_line(folder: Path) -> None:
+def test_upstream_module_that_is_missing_ends_with_8(folder: Path) -> None:
+    """Found when the server opens its upstreams, not at the first request."""
+    done = sagetape(folder, "record", "a.tape", "--upstream", "function:nowhere:f")
+    assert done.returncode == 8, done.stderr
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_config_typos_are_listed_with_file_and_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, by a server that does not start."""
     (folder / "sagetape.toml").write_text('recrod_mode = "all"\nport = "x"\n[endpoints.a]\nupstrem = "aws"\n')
-    done = sagetape(folder, "serve")
-    assert done.returncode == 8
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, ["serve"], prog_name="sagetape")
+    assert done.exit_code == 8
     assert "3 problems" in done.stderr
     for place in ("sagetape.toml:1:", "sagetape.toml:2:", "sagetape.toml:4:"):
         assert f"  - {place} " in done.stderr

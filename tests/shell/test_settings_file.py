@@ -128,7 +128,8 @@ def test_endpoint_tables_become_endpoints(folder: Path) -> None:
 
 def test_upstream_that_holds_credentials_is_found_in_any_endpoint(folder: Path) -> None:
     """An aws upstream deep in a table counts as much as one of the whole server."""
-    text = '[endpoints.a]\ncontainers.first = { upstream = "http://127.0.0.1:1" }\ncontainers.second.upstream = "aws:dev"\n'
+    first, second = 'containers.first.upstream = "http://127.0.0.1:1"', 'containers.second.upstream = "aws:dev"'
+    text = f"[endpoints.a]\n{first}\n{second}\n"
     deep = settings_of(folder, text)
     assert deep.holds_credentials
     assert not settings_of(folder, '[endpoints.a]\nupstream = "http://aws.example:1"\n').holds_credentials

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from ..core.endpoints import Endpoint
 from .config_file import ConfigFile
-from .setting_kinds import Choice, Kind, Number, Several, Switch, Text, Upstream, sentence, unknown_key
+from .setting_kinds import Choice, Kind, Number, Several, Switch, Text, sentence, unknown_key
+from .upstream_kind import Upstream
 
 # Keys that read better than the fields' names, which are predicates.
 KEYS: Final = {"is_async": "async", "is_cached": "cached"}

@@ -10,7 +10,7 @@ import datetime
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -209,62 +209,6 @@ class Several:
 
     def from_toml(self, value: object) -> tuple[Any, ...]:
         return tuple(self.kind.from_toml(part) for part in (value if isinstance(value, list) else [value]))
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """One upstream as it is written in every place that takes one."""
-
-    metavar: str = "UPSTREAM"
-
-    def from_text(self, text: str) -> str:
-        for prefix, judge in UPSTREAM_FORMS.items():
-            if text == prefix or text.startswith(f"{prefix}:"):
-                if judge(text):
-                    return text
-                break
-        raise ValueError(
-            f"must be aws, aws:<profile>, aws+http(s)://host:port, http(s)://host:port or "
-            f"function:<module>:<name>, not {text!r}{upstream_suggestion(text)}"
-        )
-
-    def from_toml(self, value: object) -> str:
-        if not isinstance(value, str):
-            raise ValueError(f"must be an upstream in quotes, not {value!r}")
-        return self.from_text(value)
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is `scheme://host[:port][/path]`, without user, query or fragment."""
-    return (
-        re.fullmatch(r"[a-z+]+://([\w.~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w.~%/-]*)?", text, re.ASCII) is not None
-    )
-
-
-def is_function(text: str) -> bool:
-    """Whether a text is `function:<dotted module>:<dotted name>`."""
-    return re.fullmatch(r"function:\w+(\.\w+)*:\w+(\.\w+)*", text) is not None
-
-
-UPSTREAM_FORMS: dict[str, Callable[[str], bool]] = {
-    "aws": lambda text: re.fullmatch(r"aws(:[^\s,]+)?", text) is not None,
-    "aws+http": is_address,
-    "aws+https": is_address,
-    "http": is_address,
-    "https": is_address,
-    "function": is_function,
-}
-
-
-def upstream_suggestion(text: str) -> str:
-    """The nearest form of an upstream that would have worked."""
-    if re.fullmatch(r"[\w.-]+:[0-9]+(/.*)?", text):
-        return f"; did you mean 'http://{text}'?"
-    if re.fullmatch(r"\w+(\.\w+)*:\w+", text) and not text.startswith(tuple(UPSTREAM_FORMS)):
-        return f"; did you mean 'function:{text}'?"
-    scheme, mark, rest = text.partition(":")
-    near = difflib.get_close_matches(scheme, UPSTREAM_FORMS, n=1, cutoff=0.6)
-    return f"; did you mean {near[0] + mark + rest!r}?" if near and near[0] != scheme else ""
 
 
 @dataclass(frozen=True, slots=True)

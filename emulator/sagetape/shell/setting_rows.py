@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.modes import EXHAUSTED, MISS_POLICIES, RECORD_MODES
-from .setting_kinds import Choice, Clock, Fault, FilePath, Kind, Number, Several, Switch, Table, Text, Upstream
+from .setting_kinds import Choice, Clock, Fault, FilePath, Kind, Number, Several, Switch, Table, Text
+from .upstream_kind import Upstream
 
 FLAG = "flag"
 VARIABLE = "variable"
