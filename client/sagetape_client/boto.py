@@ -90,6 +90,10 @@ class BotoTransport:
             if exchange.response and not isinstance(error, (bx.HTTPClientError, bx.ConnectionError)):
                 return {}  # the answer is there and botocore could not parse it: our reader judges it
             raise translate(error, self._settings, url=self._client.meta.endpoint_url) from error
+        except (AttributeError, KeyError, TypeError):
+            if not exchange.response:
+                raise
+            return {}  # as above: botocore's parser expects an object where `[1]` came
         finally:
             _exchange.reset(token)
 

@@ -21,7 +21,7 @@ from .members import Members
 from .parameters import ASYNC, INVOKE, STREAM, canonical
 from .request import Outgoing, pipeline_parameters, prepare
 from .retry import Failure, RetryRules, wait_before_retry
-from .stream import StreamResult
+from .stream import StreamResult, check_event_stream
 from .surroundings import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Settings, is_light, retry_mode_of
 from .transport import Attempt, Incoming, Transport
 
@@ -158,9 +158,13 @@ class Client:
         wanted = _wanted(STREAM, select)
         outgoing = self.prepare(STREAM, _given(endpoint_name, body, members))
         _, (incoming, facts) = self._repeat(outgoing, read_body=False)
+        check_event_stream(incoming, facts)
         result = StreamResult(incoming.chunks, facts, close=incoming.close)
         self._remember(outgoing, facts, {**result.properties(), "Body": None})
-        return _selected(result, wanted, outgoing)
+        selected = _selected(result, wanted, outgoing)
+        if selected is not result:
+            result.close()  # a selected header leaves nobody to read the stream
+        return selected
 
     def invoke_async(
         self,

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from .answers import Facts
+from .codecs import media_type_of
 from .errors import CallTimeout, ConnectError, ContentError, StreamBroken
 from .eventstream import Frame, FrameError, FrameReader
 from .splitters import Characters, Documents, Lines, ServerEvent, ServerEvents, Splitter
+from .transport import Incoming
+
+EVENT_STREAM = "application/vnd.amazon.eventstream"  # botocore sagemaker-runtime 2017-05-13, eventstream output
 
 
 class Parts:
@@ -71,6 +75,18 @@ def _read_exception(payload: bytes) -> tuple[str, str | None]:
         return payload.decode("utf-8", "replace") or "no message", None
 
 
+def check_event_stream(incoming: Incoming, facts: Facts) -> None:
+    """Raises ContentError when the answer is not an event stream, giving its connection up."""
+    content_type = facts.headers.get("content-type")
+    if media_type_of(content_type) != EVENT_STREAM:
+        incoming.close()
+        raise ContentError(
+            f"The answer says {content_type!r} and a stream comes as {EVENT_STREAM}. Is that URL SageMaker Runtime's?"
+            " Use invoke() for an endpoint that does not stream.",
+            content_type=content_type,
+        )
+
+
 def decode_line(line: bytes, encoding: str, *, number: int) -> str:
     """A line as text; ContentError naming the line when it is not."""
     try:
@@ -119,8 +135,8 @@ class StreamResult:
 
     def parts(self) -> Iterator[bytes]:
         """Payload parts as the service cut them."""
-        yield from self._iterator
-        self.close()
+        while (part := self.next_part()) is not None:
+            yield part
 
     __iter__ = parts
 
@@ -163,8 +179,12 @@ class StreamResult:
         }
 
     def next_part(self) -> bytes | None:
-        """One part; None at the end. For callers that pull from another thread."""
-        part = next(self._iterator, None)
+        """One part; None at the end."""
+        try:
+            part = next(self._iterator, None)
+        except Exception:
+            self.close()  # nothing more can come over a connection that broke
+            raise
         if part is None:
             self.close()
         return part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,12 +27,19 @@ class Waits:
         return Chances(now=lambda: self.now_s, monotonic=lambda: self.now_s, sleep=self.sleep, random=lambda: 0.5)
 
 
-@pytest.fixture
-def service() -> Iterator[Standin]:
-    """A server of its own for each test."""
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Standin]:
+    """One server for all tests of a process; each test finds it as new (`service`)."""
     standin = Standin()
     yield standin
     standin.close()
+
+
+@pytest.fixture
+def service(shared: Standin) -> Standin:
+    """The server, with nothing arrived and nothing scripted."""
+    shared.reset()
+    return shared
 
 
 @pytest.fixture
@@ -39,12 +47,29 @@ def waits() -> Waits:
     return Waits()
 
 
-@pytest.fixture(params=["light", "boto"])
-def client(request: pytest.FixtureRequest, service: Standin, waits: Waits, environ: dict[str, str]) -> Iterator[Client]:
-    """The client over each of its transports."""
-    made = make_client(service, waits, through=request.param)
+@pytest.fixture(scope="session")
+def through_boto(shared: Standin) -> Iterator[Client]:
+    """One client over boto3 for all tests of a process, for making one takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        clear_environment(patch)
+        made = make_client(shared, Waits(), through="boto")
+        made.invoke("e", b"x")
     yield made
     made.close()
+
+
+@pytest.fixture(params=["light", "boto"])
+def client(request: pytest.FixtureRequest, service: Standin, waits: Waits) -> Iterator[Client]:
+    """The client over each of its transports."""
+    if request.param == "light":
+        with make_client(service, waits) as made:
+            yield made
+        return
+    made = request.getfixturevalue("through_boto")
+    service.reset()
+    made.chances = Chances(monotonic=lambda: waits.now_s, sleep=waits.sleep, random=lambda: 0.5)
+    made.history.clear()
+    yield made
 
 
 @pytest.fixture
@@ -71,10 +96,15 @@ def make_client(service: Standin, waits: Waits, *, through: str = "light", **opt
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A process environment without anything of this machine's AWS."""
-    import os
-
-    for name in [n for n in os.environ if n.startswith(("AWS_", "SAGETAPE_"))] + ["HTTP_PROXY", "http_proxy"]:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in ENVIRON.items():
-        monkeypatch.setenv(name, value)
+    clear_environment(monkeypatch)
     return dict(ENVIRON)
+
+
+def clear_environment(patch: pytest.MonkeyPatch) -> None:
+    """Only a stand-in's keys and region are left."""
+    for name in [n for n in os.environ if n.startswith(("AWS_", "SAGETAPE_"))]:
+        patch.delenv(name)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        patch.delenv(name, raising=False)
+    for name, value in ENVIRON.items():
+        patch.setenv(name, value)

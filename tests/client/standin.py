@@ -102,6 +102,12 @@ class Standin:
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def reset(self) -> None:
+        """As new: nothing arrived, nothing scripted."""
+        with self._lock:
+            self.arrived, self.bad_signatures = [], []
+            self.answer = lambda arrived: as_json({"ok": True})
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
@@ -157,7 +163,7 @@ def _handler_of(standin: Standin) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers = {n.lower(): v.encode("latin-1").decode("utf-8", "replace") for n, v in self.headers.items()}
             answer = standin.take(Arrived(self.path, headers, body))
             try:
                 self._send(answer)

@@ -55,6 +55,8 @@ def test_attempts_are_botocores(
         Client(environ=service.environ(AWS_RETRY_MODE=mode), chances=waits.chances()) as own,
     ):
         for name, answer in ANSWERS.items():
+            if mode == "adaptive" and name in ("throttled", "429", "not ready"):
+                continue  # botocore's rate limit would really wait; the row is standard's
             service.script(answer)
             service.arrived.clear()
             with pytest.raises(ClientError):
@@ -148,14 +150,13 @@ def test_read_timeout_is_repeated_when_botocore_is_asked_to(
 
 
 @pytest.mark.parametrize("through", ["light", "boto"])
-def test_refused_connection_is_repeated_and_named(waits: Waits, service: Standin, environ: Any, through: str) -> None:
+def test_refused_connection_is_repeated_and_named(waits: Waits, environ: Any, through: str) -> None:
     """Nobody there: three attempts, then an error that names the address."""
-    service.close()
-    client = make_client(service, waits, through=through)
-    with pytest.raises(ConnectError, match=service.url):
+    gone = Standin()
+    gone.close()
+    with make_client(gone, waits, through=through) as client, pytest.raises(ConnectError, match=gone.url):
         client.invoke("e", b"x")
     assert len(waits.asked) == 2
-    client.close()
 
 
 def test_cut_answer_is_repeated(client: Client, service: Standin) -> None:
