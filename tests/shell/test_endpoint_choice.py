@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagetape.shell.aws_files import read_aws_files
-from sagetape.shell.diagnosis import Diagnosis, botocores_endpoint, diagnose, without_password
+from sagetape.shell.diagnosis import Diagnosis, botocores_endpoint, diagnose, health, without_password
 from sagetape.shell.endpoint_choice import traps, winner
 
 OWN = "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"
@@ -179,3 +181,43 @@ def test_diagnosis_never_shows_a_secret(home: Path) -> None:
 def test_proxy_is_shown_without_its_password(given: str, shown: str) -> None:
     """A password may hold an @ too."""
     assert without_password(given) == shown
+
+
+# --- asking a server ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b'{"status": "ok"}', {"status": "ok"}),
+        (404, b"{}", "something answers 404 there"),
+        (200, b"[]", "no Sagetape"),
+        (200, b"<html>", "Expecting value"),
+    ],
+)
+def test_health_tells_a_sagetape_from_anything_else(status: int, body: bytes, expected: dict[str, str] | str) -> None:
+    """Something else on the port is not taken for a server of ours; the deck's prefix is not asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the test's output."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/deck/one"
+        if isinstance(expected, dict):
+            assert health(url) == expected
+        else:
+            with pytest.raises(ValueError, match=expected):
+                health(url)
+        thread.join()
+    assert asked == ["/_sagetape/health"]
