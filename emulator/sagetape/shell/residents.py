@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from typing import Final
+from urllib.parse import quote
 
 from ..core import platform, refusals
 from ..core.decisions import Forward
@@ -46,7 +47,9 @@ async def prepare(player: Player, forward: Forward) -> CallerError | Script | No
             return None
         if reply.status != NO_MEMORY:
             return _failed(player, forward, reply)
-        actions = player.deck.router.refused(forward.route)
+        actions = player.deck.router.refused(forward.route) or await _strangers(player, forward)
+        if not actions:
+            return _failed(player, forward, reply)
     return _failed(player, forward, Reply(NO_MEMORY, b"no model could be unloaded"))
 
 
@@ -64,6 +67,20 @@ async def _perform(player: Player, actions: tuple[ModelAction, ...]) -> Reply:
                 log.info("%s %s %s: %d", member.source, action.kind, action.model, reply.status)
                 break
     return reply
+
+
+async def _strangers(player: Player, forward: Forward) -> tuple[ModelAction, ...]:
+    """What to unload when the container is full of models that this run did not load; empty when it holds none."""
+    load = next((action for action in forward.route.before if action.kind == "load"), None)
+    if load is None:  # an adapter does not fit: no model of ours leaves for it
+        return ()
+    listing = ModelAction("unload", load.model, load.upstream, "GET", "/models")
+    try:
+        found = json.loads((await _perform(player, (listing,))).body)["models"][0]["modelName"]
+    except (ValueError, LookupError, TypeError, TimeoutError, NothingHere):  # no list: there is nothing to unload
+        return ()
+    path = f"/models/{quote(str(found), safe='')}"
+    return ModelAction("unload", str(found), load.upstream, "DELETE", path), load
 
 
 def _failed(player: Player, forward: Forward, reply: Reply) -> Script:
