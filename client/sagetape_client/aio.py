@@ -23,8 +23,8 @@ from .outputs import WAIT_TIMEOUT_S, Output, PendingOutput
 from .parameters import canonical
 from .request import pipeline_parameters
 from .session import Session
-from .splitters import Characters, Documents, Lines, ServerEvent, ServerEvents, Splitter
-from .stream import StreamResult, decode_line
+from .splitters import Characters, Documents, ServerEvent, ServerEvents, Splitter, TextLines
+from .stream import StreamResult
 
 T = TypeVar("T")
 
@@ -115,12 +115,9 @@ class AsyncStreamResult:
         """Text, never half a character."""
         return self.split(Characters(encoding))
 
-    async def lines(self, encoding: str = "utf-8") -> AsyncIterator[str]:
+    def lines(self, encoding: str = "utf-8") -> AsyncIterator[str]:
         """Lines without their ends."""
-        number = 0
-        async for line in self.split(Lines()):
-            number += 1
-            yield decode_line(line, encoding, number=number)
+        return self.split(TextLines(encoding))
 
     def documents(self) -> AsyncIterator[Any]:
         """JSON documents, decoded."""
@@ -132,11 +129,15 @@ class AsyncStreamResult:
 
     async def split(self, splitter: Splitter[Any]) -> AsyncIterator[Any]:
         """What a splitter of your own makes of the parts."""
-        async for part in self.parts():
-            for item in splitter.feed(part):
+        try:
+            async for part in self.parts():
+                for item in splitter.feed(part):
+                    yield item
+            for item in splitter.finish():
                 yield item
-        for item in splitter.finish():
-            yield item
+        except Exception:
+            await self.close()  # the reading is over: what follows cannot be understood
+            raise
 
     async def read(self) -> bytes:
         """Everything; StreamBroken when the stream breaks."""
@@ -161,6 +162,10 @@ class AsyncPendingOutput:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pending, name)  # inference_id, output_location, cancel ...
+
+    async def close(self) -> None:
+        """Close the connections to S3."""
+        await self._client.run(self._pending.close)
 
     async def poll(self) -> Output | None:
         """One look."""

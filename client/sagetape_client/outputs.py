@@ -7,6 +7,8 @@ the waiting alone: the service has no operation that stops an inference.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +41,35 @@ class Output:
 
 Fetch = Callable[[str], "tuple[bytes, str | None] | str"]
 """Location to bytes and content type; or a word, when the object is not there: `absent` or `hidden`."""
+
+
+class S3Objects:
+    """A Fetch through boto3's S3 client, on the settings of a client."""
+
+    def __init__(self, client: Client) -> None:
+        from .sessions_boto import make_client
+
+        self._settings = client.settings
+        self._s3 = make_client(client.settings, "s3", repeats=True)
+
+    def __call__(self, location: str) -> tuple[bytes, str | None] | str:
+        import botocore.exceptions as bx
+
+        from .boto import translate
+
+        bucket, key = split_location(location)
+        try:
+            answer = self._s3.get_object(Bucket=bucket, Key=key)
+            with contextlib.closing(answer["Body"]) as body:
+                return body.read(), answer.get("ContentType")
+        except bx.ClientError as error:
+            return _absence(error, location)
+        except (bx.BotoCoreError, OSError) as error:
+            raise translate(error, self._settings, url=self._s3.meta.endpoint_url) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._s3.close()
 
 
 class PendingOutput:
@@ -82,6 +113,12 @@ class PendingOutput:
         """Stop waiting, from any thread: `wait` raises AsyncCancelled at its next poll."""
         self._cancelled.set()
 
+    def close(self) -> None:
+        """Close the connections to S3, if there were any."""
+        fetch, self._fetch = self._fetch, None
+        if isinstance(fetch, S3Objects):
+            fetch.close()
+
     def poll(self) -> Output | None:
         """One look: the output, None when nothing is there yet. Raises AsyncFailed for a failure object."""
         return self._look()[0]
@@ -107,7 +144,7 @@ class PendingOutput:
             pause_s = min(pause_s * 1.5, LAST_POLL_S)
 
     def _look(self) -> tuple[Output | None, str]:
-        fetch = self._fetch = self._fetch or s3_fetch(self._client)
+        fetch = self._fetch = self._fetch or S3Objects(self._client)
         if self.output_location is None:
             raise InvokeError(
                 "The service gave no OutputLocation, so there is nothing to wait for. Is the endpoint asynchronous?"
@@ -145,34 +182,16 @@ class PendingOutput:
 
 
 def split_location(location: str) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`, or of an https URL of S3 in path style."""
+    """Bucket and key of `s3://bucket/key`, or of an https URL of S3 in path or in host style."""
     parts = urlsplit(location)
+    path = parts.path.lstrip("/")
     if parts.scheme == "s3":
-        return parts.netloc, parts.path.lstrip("/")
-    bucket, _, key = parts.path.lstrip("/").partition("/")
+        return parts.netloc, path
+    host_style = re.match(r"(.+)\.s3[.-]", parts.netloc)
+    if host_style:
+        return host_style.group(1), path
+    bucket, _, key = path.partition("/")
     return bucket, key
-
-
-def s3_fetch(client: Client) -> Fetch:
-    """Objects through boto3's S3 client, on the client's own settings."""
-    import botocore.exceptions as bx
-
-    from .boto import translate
-    from .sessions_boto import make_client
-
-    s3 = make_client(client.settings, "s3", repeats=True)
-
-    def fetch(location: str) -> tuple[bytes, str | None] | str:
-        bucket, key = split_location(location)
-        try:
-            answer = s3.get_object(Bucket=bucket, Key=key)
-            return answer["Body"].read(), answer.get("ContentType")
-        except bx.ClientError as error:
-            return _absence(error, location)
-        except (bx.BotoCoreError, OSError) as error:
-            raise translate(error, client.settings, url=s3.meta.endpoint_url) from error
-
-    return fetch
 
 
 def _absence(error: Any, location: str) -> str:

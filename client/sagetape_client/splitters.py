@@ -77,6 +77,31 @@ class Lines:
             yield rest
 
 
+class TextLines:
+    """Lines as text; the error names the line that is not."""
+
+    def __init__(self, encoding: str = "utf-8") -> None:
+        self._encoding = encoding
+        self._lines = Lines()
+        self._number = 0
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        return map(self._decode, self._lines.feed(data))
+
+    def finish(self) -> Iterator[str]:
+        return map(self._decode, self._lines.finish())
+
+    def _decode(self, line: bytes) -> str:
+        self._number += 1
+        try:
+            return line.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            raise ContentError(
+                f"The stream's line {self._number} is not {self._encoding} at its byte {error.start}: {line[:40]!r}."
+                " Read it with parts()."
+            ) from error
+
+
 _OUTSIDE = re.compile(rb'["{}\[\]\s,:]')
 _INSIDE = re.compile(rb'["\\]')
 

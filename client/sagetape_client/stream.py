@@ -14,7 +14,7 @@ from .answers import Facts
 from .codecs import media_type_of
 from .errors import CallTimeout, ConnectError, ContentError, StreamBroken
 from .eventstream import Frame, FrameError, FrameReader
-from .splitters import Characters, Documents, Lines, ServerEvent, ServerEvents, Splitter
+from .splitters import Characters, Documents, ServerEvent, ServerEvents, Splitter, TextLines
 from .transport import Incoming
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"  # botocore sagemaker-runtime 2017-05-13, eventstream output
@@ -87,17 +87,6 @@ def check_event_stream(incoming: Incoming, facts: Facts) -> None:
         )
 
 
-def decode_line(line: bytes, encoding: str, *, number: int) -> str:
-    """A line as text; ContentError naming the line when it is not."""
-    try:
-        return line.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ContentError(
-            f"The stream's line {number} is not {encoding} at its byte {error.start}: {line[:40]!r}."
-            " Read it with parts()."
-        ) from error
-
-
 class StreamResult:
     """A stream and its headers. Read it once: parts, text, lines, documents or events. Close it, or use `with`."""
 
@@ -146,8 +135,7 @@ class StreamResult:
 
     def lines(self, encoding: str = "utf-8") -> Iterator[str]:
         """Lines without their ends."""
-        for number, line in enumerate(self.split(Lines()), start=1):
-            yield decode_line(line, encoding, number=number)
+        return self.split(TextLines(encoding))
 
     def documents(self) -> Iterator[Any]:
         """JSON documents, decoded."""
@@ -159,9 +147,13 @@ class StreamResult:
 
     def split(self, splitter: Splitter[Any]) -> Iterator[Any]:
         """What a splitter of your own makes of the parts."""
-        for part in self.parts():
-            yield from splitter.feed(part)
-        yield from splitter.finish()
+        try:
+            for part in self.parts():
+                yield from splitter.feed(part)
+            yield from splitter.finish()
+        except Exception:
+            self.close()  # the reading is over: what follows cannot be understood
+            raise
 
     def read(self) -> bytes:
         """Everything; StreamBroken when the stream breaks."""
