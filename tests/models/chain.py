@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +70,16 @@ def recording(cassette: Path, upstream: str) -> Iterator[Any]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     with sagetape("record", str(cassette), "--no-config", "--upstream", f"aws+{upstream}", environ=keys) as ready:
-        yield client(ready["url"], ready["access_key_id"], ready["secret_access_key"])
+        with closing(client(ready["url"], ready["access_key_id"], ready["secret_access_key"])) as asked:
+            yield asked
 
 
 @contextmanager
 def replaying(*cassettes: Path) -> Iterator[Any]:
     """`sagetape replay`; a boto3 client with a well-known key."""
     with sagetape("replay", *map(str, cassettes), "--no-config") as ready:
-        yield client(ready["url"], "test", "test")
+        with closing(client(ready["url"], "test", "test")) as asked:
+            yield asked
 
 
 def client(url: str, access_key_id: str, secret_access_key: str) -> Any:
