@@ -402,6 +402,17 @@ def test_live_stream_is_edited_like_a_stored_one():
     assert line.feed(Chunk(b"late")) == ()
 
 
+def test_waits_of_faults_meet_a_streams_limit():
+    """A live stream whose faults add eight minutes of waits ends with the frame that says so."""
+    asked = replace(call(), operation="InvokeEndpointWithResponseStream")
+    line = strike("latency:seconds=200,before=part", asked, timeout_s=480).line()
+    fed = [after for step in stream(b"a", b"b", b"c") for after in line.feed(step)]
+    assert [step.seconds for step in fed if isinstance(step, Pause)] == [200, 200, 80]
+    assert isinstance(fed[-2], Chunk)
+    assert json.loads(decode(fed[-2].data).payload)["ErrorCode"] == "ModelInvocationTimeExceeded"
+    assert line.is_over
+
+
 @pytest.mark.parametrize("name", list(KINDS))
 def test_every_fault_is_documented_and_round_trips(name: str):
     """Each kind has a text, documented parameters that no selector shadows, and a written form."""

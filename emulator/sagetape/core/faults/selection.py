@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..chance import Chance
+from ..limits import Limit
 from ..platform import Ask
 from ..routes import Route
 from ..wire import Abort, Call, End, Script, Step, body_of, is_complete
@@ -86,11 +87,12 @@ class Struck:
         return None
 
     def line(self, *, body_bytes: int | None = None, waits_s: Sequence[float] = ()) -> Line:
-        """The edits for this reply's steps, in the order of the rules."""
+        """The edits for this reply, in the order of the rules; last, a stream's limit over the waits that they add."""
         scene = replace(self.scene, body_bytes=body_bytes, waits_s=waits_s)
         struck = replace(self, scene=scene)
         makers = [(rule, KINDS[rule.fault].edit) for rule in self.rules]
-        return Line([make(rule.parameters, struck._scene(rule)) for rule, make in makers if make is not None])
+        editors = [make(rule.parameters, struck._scene(rule)) for rule, make in makers if make is not None]
+        return Line([*editors, Limit(scene.ask)] if scene.ask.call.is_stream else editors)
 
     def edit(self, script: Script, *, waits_s: Sequence[float] = ()) -> Script:
         """A script that is known whole, after the edits."""
