@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .attach import Attachment as Attachment
+    from .attach import attach as attach
     from .emulator import Emulator as Emulator
     from .functions import NOT_MINE as NOT_MINE
     from .functions import Answer as Answer
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Answer": "functions",
+    "Attachment": "attach",
     "Emulator": "emulator",
     "Invocation": "functions",
     "ModelFailure": "functions",
     "NOT_MINE": "functions",
+    "attach": "attach",
 }
 
-__all__ = ["NOT_MINE", "Answer", "Emulator", "Invocation", "ModelFailure", "__version__"]
+__all__ = ["NOT_MINE", "Answer", "Attachment", "Emulator", "Invocation", "ModelFailure", "__version__", "attach"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,109 @@
+"""One request of a client inside the process, from botocore's event to botocore's response.
+
+Synchronous clients are answered on their own threads; only an upstream is waited for on the deck's loop. It waits and
+decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..core.deck import Forward, Reply
+from ..core.errors import CallerError
+from ..core.wire import Abort, Call, Chunk, Head, Pause, Script, Step
+from .answers import closed, respond, stepped
+from .calls import call_from, new_request_id
+from .loops import pulled
+from .opened import OpenDeck
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from botocore.awsrequest import AWSResponse
+
+REMOTE = (("aws",),)  # the upstream that botocore's own client is, with its credentials and its endpoint
+
+
+def decide(opened: OpenDeck, request: Any, *, region: str | None) -> tuple[Call, Reply | Forward] | CallerError:
+    """The call in a request and what becomes of it; what AWS would have refused before."""
+    opened.check_process()
+    settings = opened.settings
+    try:
+        call = call_from(
+            request,
+            opened.service,
+            account=settings.account,
+            body_max_bytes=settings.body_bytes_max,
+            region=region,
+        )
+    except CallerError as error:
+        return error
+    return call, opened.deck.decide(call, now=opened.player.clock.now())
+
+
+def refuse(opened: OpenDeck, error: CallerError, url: str) -> AWSResponse:
+    """The response for a request that reached no deck; it has a line in the journal all the same."""
+    with opened.deck.lock:
+        entry = opened.deck.journal.open(at=opened.player.clock.now(), operation="", endpoint="")
+        entry.status, entry.code, entry.detail = error.status, error.code, error.reason
+        opened.deck.journal.settle(entry, source="refused")
+    return respond(error.script(), url=url, request_id=new_request_id(), wait=opened.wait, entry=entry)
+
+
+def answer(opened: OpenDeck, call: Call, decision: Reply | Forward, *, url: str) -> AWSResponse:
+    """The response. Raises what botocore raises for a connection that breaks."""
+    script: Script | AsyncIterator[Step]
+    if isinstance(decision, Reply):
+        script = written(opened, decision)
+    else:
+        script = opened.loop.run(forwarded(opened, decision))
+    if isinstance(script, tuple):
+        count_parts(decision, script)
+        return respond(script, url=url, request_id=call.request_id, wait=opened.wait, entry=decision.entry)
+    return live_response(opened, call, decision, pulled(script, opened.loop), url=url)
+
+
+def written(opened: OpenDeck, reply: Reply) -> Script:
+    """A reply's script, after what must be in the file before."""
+    if reply.kept is not None:
+        opened.player.write(reply.kept, reply.entry)
+    return reply.script
+
+
+async def forwarded(opened: OpenDeck, forward: Forward) -> Script | AsyncIterator[Step]:
+    """An upstream's answer, as `shell/live.py` gives it to a server."""
+    from ..shell.live import live_answer  # with aiohttp behind it: not for decks that only play
+
+    with opened.player.clock.timeline():
+        return await live_answer(opened.player, forward)
+
+
+def live_response(
+    opened: OpenDeck, call: Call, decision: Reply | Forward, steps: Iterator[Step], *, url: str
+) -> AWSResponse:
+    """The response for a stream as it comes."""
+    for step in steps:
+        if isinstance(step, Pause):
+            opened.wait(step.seconds)
+        elif isinstance(step, Head):
+            return stepped(step, steps, url=url, request_id=call.request_id, wait=opened.wait, entry=decision.entry)
+        elif isinstance(step, Abort):
+            raise closed(url, step)
+    raise closed(url, Abort("the answer has no head"))
+
+
+def count_parts(decision: Reply | Forward, script: Script) -> None:
+    """Notes how many parts a stream has, so that what is left unread can be told."""
+    if decision.entry.operation.endswith("WithResponseStream") and decision.entry.status == 200:
+        decision.entry.parts_total = sum(1 for step in script if isinstance(step, Chunk))
+
+
+def is_for_botocore(opened: OpenDeck, forward: Forward, url: str) -> bool:
+    """Whether the client itself makes the real call: the upstream is AWS, and the client's endpoint is not this deck.
+
+    An endpoint that is declared may have variants, loads and shadows in front of its upstream; those are the deck's.
+    """
+    shown = opened.url
+    is_elsewhere = shown is None or not url.startswith(shown.partition("/deck/")[0] + "/")
+    return forward.chains == REMOTE and is_elsewhere and opened.deck.router.declared(forward.call.endpoint) is None

@@ -1,0 +1,99 @@
+"""What a verdict is judged by, read from a deck: its journal, its takes, its sessions, its cassettes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..core.guard import inspect_takes
+from ..core.verdict import CassetteUse, Prices, Unvisited, Verdict, costs_of, miss_texts, unread_streams
+from ..shell.decks import Player
+from ..shell.library import Shelf
+
+
+def judge_deck(player: Player, prices: Prices) -> Verdict:
+    """The verdict of everything that was asked of a deck so far. Hold its lock where threads share it."""
+    deck = player.deck
+    entries = list(deck.journal.entries)
+    costs = costs_of(entries, prices)
+    left = left_steps(player)
+    return Verdict(
+        counts=dict(deck.journal.counts),
+        kept=player.kept,
+        cassettes=tuple(uses(player, left)),
+        unread=unread_streams(entries),
+        unvisited=tuple(Unvisited(lane, steps) for lane, steps in sorted(left.items())),
+        warnings=tuple(dict.fromkeys((*deck.warnings, *doubts(player)))),
+        misses=miss_texts(entries),
+        failures=(*player.secrets, *player.failures),
+        seconds_saved=costs.seconds,
+        money_saved=costs.money,
+    )
+
+
+def left_steps(player: Player) -> dict[str, tuple[int, ...]]:
+    """Steps of recorded sessions that were not played, by lane. A deck that only records has none."""
+    if not player.deck.settings.mode.plays:
+        return {}
+    counts = [held_before(player, which) for which in range(len(player.shelf.cassettes))]
+    known = {
+        mark.lane
+        for number, _, mark in player.shelf.in_sessions()
+        if number // len(counts) < counts[number % len(counts)]
+    }
+    found = player.deck.conversations.unvisited()
+    return {lane: steps for lane, steps in found.items() if steps and lane in known}
+
+
+def uses(player: Player, left: Mapping[str, tuple[int, ...]]) -> Iterator[CassetteUse]:
+    """How much of each cassette was played; nothing to say of one that is only recorded into."""
+    if not player.deck.settings.mode.plays:
+        return
+    for which, cassette in enumerate(player.shelf.cassettes):
+        count = held_before(player, which)
+        if cassette is player.cassette and not count:
+            continue
+        played = tuple(number for number in played_numbers(player, which, left) if number < count)
+        retired = count - sum(1 for number in cassette.numbers() if number < count)
+        yield CassetteUse(str(cassette.path), count - retired, played)
+
+
+def held_before(player: Player, which: int) -> int:
+    """Interactions that a cassette held before this run: what is recorded now cannot have been played."""
+    cassette = player.shelf.cassettes[which]
+    numbers = list(cassette.numbers())
+    total = max(numbers) + 1 if numbers else 0
+    return total - player.kept if cassette is player.cassette else total
+
+
+def played_numbers(player: Player, which: int, left: Mapping[str, tuple[int, ...]]) -> Iterator[int]:
+    """The interactions of one cassette that answered, in recorded order."""
+    deck, shelf = player.deck, player.shelf
+    for summary in shelf.cassettes[which].summaries():
+        mark = summary.session
+        if mark is not None:
+            if mark.step not in left.get(mark.lane, ()):
+                yield summary.number
+        elif is_served(deck.takes.served(summary.key), shelf, summary.key, number_of(shelf, which, summary.number)):
+            yield summary.number
+
+
+def is_served(turns: int, shelf: Shelf, key: bytes, number: int) -> bool:
+    """Whether an interaction is among the first `turns` takes of its key."""
+    return bool(turns) and number in list(shelf.takes(key))[:turns]
+
+
+def number_of(shelf: Shelf, which: int, place: int) -> int:
+    """The number by which a deck knows an interaction of one of its cassettes."""
+    return place * len(shelf.cassettes) + which
+
+
+def doubts(player: Player) -> Iterator[str]:
+    """The wrong-answer guard's sentences on the takes that answered."""
+    deck, shelf = player.deck, player.shelf
+    if not deck.settings.mode.plays:
+        return
+    for key in dict.fromkeys(summary.key for cassette in shelf.cassettes for summary in cassette.summaries()):
+        takes = shelf.takes(key)
+        if len(takes) > 1 and deck.takes.served(key):
+            for finding in inspect_takes([shelf.read(number) for number in takes], matcher=deck.matcher):
+                yield finding.text

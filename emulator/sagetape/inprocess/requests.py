@@ -1,0 +1,38 @@
+"""A request as a test looks at it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.journal import Entry
+from ..core.wire import Call
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """One request that reached a deck, and what became of it."""
+
+    operation: str
+    endpoint: str
+    body: bytes
+    members: dict[str, str]
+    """Members that travel in headers, by their name in boto3 (`ContentType`, `TargetModel`, ...)."""
+    source: str
+    """Where the answer came from: `recorded`, `live`, `miss`, `refused`, `fault`, `emulated`."""
+    status: int
+    call: Call
+
+    @classmethod
+    def of(cls, call: Call, entry: Entry) -> SeenRequest:
+        """A call and its line in the journal."""
+        return cls(call.operation, call.endpoint, call.body, dict(call.members), entry.source, entry.status, call)
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError when it is none."""
+        return json.loads(self.body)
+
+    def text(self) -> str:
+        """The body as UTF-8 text; bytes that are none are shown escaped."""
+        return self.body.decode("utf-8", "backslashreplace")
