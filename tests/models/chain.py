@@ -69,17 +69,21 @@ def recording(cassette: Path, upstream: str) -> Iterator[Any]:
         "AWS_SECRET_ACCESS_KEY": UPSTREAM_KEY[1],
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    with sagetape("record", str(cassette), "--no-config", "--upstream", f"aws+{upstream}", environ=keys) as ready:
-        with closing(client(ready["url"], ready["access_key_id"], ready["secret_access_key"])) as asked:
-            yield asked
+    with (
+        sagetape("record", str(cassette), "--no-config", "--upstream", f"aws+{upstream}", environ=keys) as ready,
+        closing(client(ready["url"], ready["access_key_id"], ready["secret_access_key"])) as asked,
+    ):
+        yield asked
 
 
 @contextmanager
 def replaying(*cassettes: Path) -> Iterator[Any]:
     """`sagetape replay`; a boto3 client with a well-known key."""
-    with sagetape("replay", *map(str, cassettes), "--no-config") as ready:
-        with closing(client(ready["url"], "test", "test")) as asked:
-            yield asked
+    with (
+        sagetape("replay", *map(str, cassettes), "--no-config") as ready,
+        closing(client(ready["url"], "test", "test")) as asked,
+    ):
+        yield asked
 
 
 def client(url: str, access_key_id: str, secret_access_key: str) -> Any:

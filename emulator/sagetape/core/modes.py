@@ -1,8 +1,8 @@
 """When a recording plays, when an upstream is asked, and what is kept: one table of booleans.
 
 Names and meanings are vcrpy's (`none`, `once`, `new_episodes`, `all`) and pytest-recording's (`rewrite`); `replay` is
-what the command of that name runs, `verify` asks and compares. A new mode is a row. Nothing else in the project asks for
-a mode by its name.
+what the command of that name runs, `verify` asks and compares. A new mode is a row. Nothing else in the project asks
+for a mode by its name.
 """
 
 from __future__ import annotations

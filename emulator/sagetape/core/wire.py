@@ -74,7 +74,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and headers. Without the headers of the moment (request id, Date, lengths, connection): the player adds them."""
+    """Status and headers, without those of the moment (request id, Date, lengths, connection): the player adds them."""
 
     status: int
     headers: Headers = ()
@@ -166,7 +166,8 @@ class Provenance:
     recorded_at: float
     """Unix time in seconds."""
     source: str
-    """The upstream as configured, without secrets: `aws`, `http://127.0.0.1:8080`, `function:models:churn`, `import:vcrpy`."""
+    """The upstream as configured, without secrets: `aws`, `http://127.0.0.1:8080`, `function:models:churn`, or
+    `import:vcrpy` and its kin."""
     version: str
     """Of Sagetape, when it was recorded."""
     synthetic: bool = False
