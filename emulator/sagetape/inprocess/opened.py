@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import ConfigError, SagetapeError
@@ -23,7 +22,7 @@ from .evidence import judge_deck
 from .keywords import fault_from
 from .loops import BackgroundLoop, Loop, finish
 from .requests import SeenRequest
-from .shared import SharedPlayer, share, shared_deck
+from .shared import share, shared_deck
 
 
 class ForkedDeck(SagetapeError):
@@ -46,13 +45,11 @@ class OpenDeck:
         loop: Loop | None = None,
         live_secrets: tuple[str, ...] = (),
         owner: str = "",
-        on_player: Callable[[SharedPlayer], None] = lambda player: None,
     ) -> None:
         self.settings = settings
         self.owner = owner
         self.assembly = Assembly(settings, live_secrets=live_secrets)
         self.player = share(self.assembly.decks.get(DEFAULT))
-        on_player(self.player)
         self.assembly.decks.add(DEFAULT, self.player)
         self.deck = shared_deck(self.player)
         self.loop: Loop = loop or BackgroundLoop()

@@ -1,0 +1,80 @@
+"""The process behind `Emulator(server="process")`: settings and controls come on standard input, one JSON line each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any, TextIO
+
+from ..core.errors import CassetteError, ConfigError, SagetapeError
+from ..shell.host_os import die_with_parent
+from .keywords import settings_from
+from .threaded import ThreadServer
+
+LASTING = ("journal", "verdict")
+"""Controls that are answered after the end too."""
+
+
+def main() -> None:
+    """Serves until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it closes our input
+    die_with_parent()
+    replies, sys.stdout = sys.stdout, sys.stderr  # a function that prints must not write among the replies
+    try:
+        server = ThreadServer(settings_from(json.loads(sys.stdin.readline())))
+        server.start()
+    except SagetapeError as error:
+        say(replies, refusal(error))
+        return
+    say(replies, ready(server))
+    for line in sys.stdin:
+        say(replies, answer(server, json.loads(line)))
+    failures = server.stop()
+    say(replies, {"failures": failures, "decks": last_words(server)})
+
+
+def ready(server: ThreadServer) -> dict[str, Any]:
+    """What the parent must know."""
+    key = server.key
+    return {
+        "pid": os.getpid(),
+        "url": server.url,
+        "seed": server.seed,
+        "access_key_id": key.access_key_id,
+        "secret_access_key": key.secret_access_key,
+    }
+
+
+def answer(server: ThreadServer, asked: dict[str, Any]) -> dict[str, Any]:
+    """One control's result, or why there is none."""
+    try:
+        return {"result": server.control(asked["control"], asked["deck"], **asked["arguments"])}
+    except SagetapeError as error:
+        return refusal(error)
+
+
+def last_words(server: ThreadServer) -> dict[str, Any]:
+    """What stays known of every deck."""
+    asked = {"journal": {}, "verdict": {"prices": {}, "price": 0.0}}
+    names = list(server.running.assembly.decks.names())
+    return {name: {what: server.control(what, name, **asked[what]) for what in LASTING} for name in names}
+
+
+def refusal(error: SagetapeError) -> dict[str, Any]:
+    """An error as the parent raises it again."""
+    kind = (
+        "ConfigError" if isinstance(error, ConfigError) else "CassetteError" if isinstance(error, CassetteError) else ""
+    )
+    return {"error": str(error), "kind": kind}
+
+
+def say(replies: TextIO, value: dict[str, Any]) -> None:
+    """One line."""
+    replies.write(json.dumps(value) + "\n")
+    replies.flush()
+
+
+if __name__ == "__main__":
+    main()

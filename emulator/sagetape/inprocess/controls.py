@@ -1,0 +1,67 @@
+"""What a program may ask of a server's deck, by name: the same of one in a thread and of one in a process.
+
+Arguments and results are JSON-like, because one of the two ways is a pipe. Each runs between two requests, on the
+server's own loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final
+
+from ..core.errors import ConfigError
+from ..core.faults.parsing import written
+from ..core.verdict import Prices
+from ..shell.clock import VirtualClock
+from ..shell.decks import Player
+from ..shell.server import Running
+from .evidence import judge_deck
+from .keywords import fault_from
+
+
+def journal(player: Player) -> list[dict[str, Any]]:
+    """The entries, oldest first."""
+    return [asdict(entry) for entry in player.deck.journal.entries]
+
+
+def advance(player: Player, *, seconds: float) -> float:
+    """Moves a virtual clock ahead; the new Unix time."""
+    if not isinstance(player.clock, VirtualClock):
+        raise ConfigError('This emulator\'s clock is real and moves by itself. Make it with clock="virtual".')
+    return player.clock.advance(seconds)
+
+
+def fault(player: Player, *, fault: Any, parameters: dict[str, Any]) -> dict[str, object]:
+    """Adds a fault; the rule with its id."""
+    return written(player.deck.faults.add(fault_from(fault, parameters)))
+
+
+def clear_faults(player: Player) -> None:
+    """Takes every fault back."""
+    player.deck.faults.clear()
+
+
+def verdict(player: Player, *, prices: dict[str, float], price: float) -> dict[str, Any]:
+    """What the calls so far amount to."""
+    return judge_deck(player, Prices(prices, price)).as_dict()
+
+
+def reset(player: Player) -> None:
+    """As if nothing had been asked yet."""
+    player.deck.reset()
+
+
+CONTROLS: Final[dict[str, Callable[..., Any]]] = {
+    "journal": journal,
+    "advance": advance,
+    "fault": fault,
+    "clear_faults": clear_faults,
+    "verdict": verdict,
+    "reset": reset,
+}
+
+
+def perform(running: Running, name: str, deck: str, arguments: dict[str, Any]) -> Any:
+    """One control on one deck, which is made on first use."""
+    return CONTROLS[name](running.assembly.decks.get(deck), **arguments)

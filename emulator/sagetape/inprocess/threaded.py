@@ -1,0 +1,140 @@
+"""A server in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from ..core.errors import SagetapeError
+from ..core.signing import Key
+from ..shell.keyring import DEVELOPMENT_KEY
+from ..shell.server import Running, start, stop
+from ..shell.settings import ServerSettings
+from .controls import perform
+from .loops import GivenLoop
+
+T = TypeVar("T")
+
+START_LIMIT_S: Final = 60.0  # a cassette of gigabytes without an index is walked in less
+
+
+class InternalErrors(logging.Handler):
+    """The errors of one thread that are nobody's answer: defects, which a test must not pass over."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.thread: int | None = None
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self.thread and record.module == "connections":
+            self.texts.append(self.format(record))
+
+
+class ThreadServer:
+    """Starts and stops a server, and runs what is asked of it on its loop."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: Running | None = None
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._ending: asyncio.Event | None = None
+        self._internal = InternalErrors()
+        self._failures: list[str] = []
+
+    def start(self) -> None:
+        """Waits until it listens. Raises what it failed with."""
+        self._thread = threading.Thread(target=self._run, name="sagetape", daemon=True)
+        self._thread.start()
+        if not self._started.wait(START_LIMIT_S):
+            text = f"The emulator did not start within {START_LIMIT_S:.0f} seconds. Start it by itself to see why: "
+            raise SagetapeError(text + "sagetape serve")
+        if self._failure is not None:
+            self._thread.join()
+            self._thread = None
+            raise self._failure
+
+    def stop(self) -> list[str]:
+        """Drains, writes, stops; what went wrong inside. Stopping twice does no harm."""
+        if self._thread is None or self._loop is None or self._ending is None:
+            return self._failures
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ending.set)
+        self._thread.join()
+        self._thread = None
+        self._failures += self._internal.texts
+        return self._failures
+
+    def _run(self) -> None:
+        log = logging.getLogger("sagetape")
+        self._internal.thread = threading.get_ident()
+        log.addHandler(self._internal)
+        try:
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._serve())
+        finally:
+            log.removeHandler(self._internal)
+
+    async def _serve(self) -> None:
+        self._ending = asyncio.Event()
+        try:
+            self._running = await start(self._settings, environ=os.environ, home=Path.home())
+        except BaseException as error:
+            self._failure = error
+            return
+        finally:
+            self._started.set()
+        await self._ending.wait()
+        self._failures = await stop(self._running)
+        for player in self._running.assembly.decks:
+            self._failures += [*player.secrets, *player.failures]
+
+    # --- what it is ---
+
+    @property
+    def running(self) -> Running:
+        """The server itself; touch it through `on_loop` only."""
+        if self._running is None:
+            raise SagetapeError("The emulator is not running. Use it in a `with` block.")
+        return self._running
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+    @property
+    def seed(self) -> int:
+        return self.running.assembly.seed
+
+    @property
+    def key(self) -> Key:
+        return self.running.keyring.run_key or DEVELOPMENT_KEY
+
+    @property
+    def loop(self) -> GivenLoop:
+        """Where upstreams of decks that this server shows are waited for."""
+        assert self._loop is not None
+        return GivenLoop(self._loop)
+
+    def on_loop(self, call: Callable[[], T]) -> T:
+        """Runs a function between two requests, and gives its result."""
+
+        async def run() -> T:
+            return call()
+
+        if self._thread is None:
+            return call()  # it has ended: nothing else touches its state any more
+        return self.loop.run(run())
+
+    def control(self, name: str, deck: str, **arguments: Any) -> Any:
+        """One row of `controls.CONTROLS`."""
+        return self.on_loop(lambda: perform(self.running, name, deck, arguments))
