@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from . import refusals
+from .canonical import fields_of
 from .errors import CallerError, compact_json
 from .wire import RawHeaders
 
@@ -21,7 +22,7 @@ INVOKE: Final = "InvokeEndpoint"
 STREAM: Final = "InvokeEndpointWithResponseStream"
 ASYNC: Final = "InvokeEndpointAsync"
 
-MEMO_MAX = 4096  # request lines and member values whose verdict is remembered
+MEMO_MAX = 4096  # request lines and sets of members whose verdict is remembered
 PATTERN_VALUE_MAX = 8192  # longer than any header the server accepts; keeps a hostile value from a slow pattern
 
 
@@ -82,6 +83,11 @@ class Operation:
     members: Mapping[bytes, Member]
     """By lower-case header name."""
     body_max_bytes: int
+    headers: tuple[bytes, ...] = field(init=False)
+    """The keys of `members`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", tuple(self.members))
 
 
 @dataclass(slots=True)
@@ -90,7 +96,7 @@ class Service:
 
     operations: Mapping[str, Operation]
     _lines: dict[tuple[str, bytes], tuple[Operation, str]] = field(default_factory=dict)
-    _valid: set[tuple[str, str, str]] = field(default_factory=set)
+    _known: dict[tuple[bytes | str | None, ...], dict[str, str]] = field(default_factory=dict)
 
     def resolve(self, method: str, path: bytes) -> tuple[Operation, str]:
         """The operation and the endpoint's name, decoded but not yet judged.
@@ -114,40 +120,42 @@ class Service:
         self._lines[line] = operation, endpoint
         return operation, endpoint
 
-    def members(self, operation: Operation, endpoint: str, headers: RawHeaders) -> dict[str, str]:
+    def members(self, operation: Operation, endpoint: str, headers: RawHeaders) -> Mapping[str, str]:
         """The members sent in headers, judged against the model.
 
         Duplicates are joined with a comma (rest-json). Raises CallerError (400 ValidationError) naming every
         constraint that is broken, the endpoint's name included.
         """
-        found: dict[str, str] = {}
-        table = operation.members
-        for name, value in headers:
-            member = table.get(name.lower())
-            if member is not None:
-                text = value.decode("utf-8", "surrogateescape")
-                before = found.get(member.name)
-                found[member.name] = text if before is None else f"{before},{text}"
-        self._judge(operation, endpoint, found)
-        return found
+        return self.members_in(operation, endpoint, fields_of(headers))
 
-    def _judge(self, operation: Operation, endpoint: str, found: Mapping[str, str]) -> None:
-        valid = self._valid
-        name = operation.name
-        if (name, "EndpointName", endpoint) in valid and all((name, m, v) in valid for m, v in found.items()):
-            return
-        broken = _broken(operation.label, endpoint)
-        by_name = {member.name: member for member in operation.members.values()}
-        for member_name, value in found.items():
-            # An empty header is what Ruby and haystack send for "not given" (and .NET for an empty Content-Type).
-            if value:
-                broken += _broken(by_name[member_name], value)
-        if broken:
-            raise refusals.constraint_violations(broken)
-        if len(valid) >= MEMO_MAX:
-            valid.clear()
-        valid.add((name, "EndpointName", endpoint))
-        valid.update((name, m, v) for m, v in found.items())
+    def members_in(self, operation: Operation, endpoint: str, fields: Mapping[bytes, bytes]) -> Mapping[str, str]:
+        """The same of headers by their lower-case names. Equal requests share one mapping, which nobody changes."""
+        values = tuple(map(fields.get, operation.headers))
+        line = (operation.name, endpoint, *values)
+        known = self._known.get(line)
+        if known is None:
+            known = _read_members(operation, values)
+            _judge(operation, endpoint, known)
+            if len(self._known) >= MEMO_MAX:
+                self._known.clear()
+            self._known[line] = known
+        return known
+
+
+def _read_members(operation: Operation, values: tuple[bytes | None, ...]) -> dict[str, str]:
+    members = zip(operation.members.values(), values, strict=True)
+    return {member.name: v.decode("utf-8", "surrogateescape") for member, v in members if v is not None}
+
+
+def _judge(operation: Operation, endpoint: str, found: Mapping[str, str]) -> None:
+    broken = _broken(operation.label, endpoint)
+    by_name = {member.name: member for member in operation.members.values()}
+    for name, value in found.items():
+        # An empty header is what Ruby and haystack send for "not given" (and .NET for an empty Content-Type).
+        if value:
+            broken += _broken(by_name[name], value)
+    if broken:
+        raise refusals.constraint_violations(broken)
 
 
 def _broken(member: Member, value: str) -> list[str]:

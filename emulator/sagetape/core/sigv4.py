@@ -87,14 +87,24 @@ class Verifier:
         self._instants: dict[bytes, int] = {}
         self._paths: dict[bytes, bytes] = {}
 
-    def begin(self, method: str, target: bytes, headers: RawHeaders, now: float) -> Pending:
+    def begin(
+        self,
+        method: str,
+        target: bytes,
+        headers: RawHeaders,
+        now: float,
+        *,
+        fields: dict[bytes, bytes] | None = None,
+    ) -> Pending:
         """Check everything that needs no body. `target` and `headers` as received, `now` in Unix seconds.
 
-        Raises CallerError with AWS's answer, and nothing else, whatever the bytes are.
+        `fields` are `fields_of(headers)`, of a caller who has them already. Raises CallerError with AWS's answer, and
+        nothing else, whatever the bytes are.
         """
         if self._level == "off":
             return Settled(_unverified(target, headers))
-        fields = fields_of(headers)
+        if fields is None:
+            fields = fields_of(headers)
         path, pairs = self._paths.get(target), NO_PAIRS
         if path is None or method != "POST":
             path, pairs = self._read_target(method, target)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
-from aiohttp import http_parser, web, web_protocol
+from aiohttp import StreamReader, http_parser, web, web_protocol
+from aiohttp.http_parser import RawRequestMessage
 
 from ..core.errors import CallerError, ConfigError, compact_json
-from .player import Dates, Prepared, WholeReply, fill
+from .player import JOIN_BYTES, Dates, Prepared, WholeReply, fill
 
 log = logging.getLogger("sagetape")
 
@@ -21,6 +23,13 @@ KEEP_ALIVE_S = 75.0  # also the limit for a request's head; aiohttp's own 3,630 
 READ_BYTES = 32 * 1024  # read buffer of a connection: 1,000 uploads at once need half the memory of aiohttp's default
 LINE_MAX_BYTES = 8190  # of a request line and of one header field, aiohttp's default
 HEADERS_MAX = 128  # aiohttp's default since 3.13.4
+
+Begun: TypeAlias = "WholeReply | Callable[[web.BaseRequest], Awaitable[Any]] | Exception"
+"""An answer, what is left to be waited for, or what went wrong."""
+
+
+def _never(_deck: Any, _message: Any, _body: bytes) -> Begun:
+    raise AssertionError("nothing is answered at once without a deck")
 
 
 def malformed() -> CallerError:
@@ -30,9 +39,61 @@ def malformed() -> CallerError:
 
 
 class Connection(web_protocol.RequestHandler):
-    """One client's connection."""
+    """One client's connection.
 
-    __slots__ = ()
+    A request that is complete, on a deck that waits for nobody, is answered where its bytes arrive: no task, no
+    future, no turn of the loop, which together cost as much as everything that is decided. Whatever is not so plain
+    goes aiohttp's own way, `begun` holding what was decided already.
+    """
+
+    __slots__ = ("begun",)
+
+    def __init__(self, manager: Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.begun: Begun | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser, and answers at once what can be."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages or self._paused:
+            super().data_received(data)
+            return
+        self._waiter = None  # aiohttp's loop sleeps on while the parser is fed
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        messages = self._messages
+        while messages and not self._buffer_paused and self._is_answered(*messages[0]):
+            messages.popleft()
+            if self._parser is not None:
+                self._parser.message_consumed()
+        if messages and not waiter.done():
+            waiter.set_result(None)
+
+    def _is_answered(self, message: Any, payload: StreamReader) -> bool:
+        """Answers a request, if it can be answered here; what is begun and not finished waits in `begun`."""
+        server, transport = self._manager, self.transport
+        if type(message) is not RawRequestMessage or message.should_close or message.upgrade or not payload.is_eof():
+            return False
+        if transport is None or self._paused:
+            return False
+        assert isinstance(server, Server)
+        deck = server.deck_at_once(message)
+        if deck is None:
+            return False
+        try:
+            begun = server.answer_at_once(deck, message, payload.read_nowait(-1))
+        except Exception as error:  # aiohttp's own way logs it and answers for it
+            self.begun = error
+            return False
+        if not isinstance(begun, WholeReply) or not begun.keep_alive or len(begun.body) > JOIN_BYTES:
+            self.begun = begun
+            return False
+        transport.write(b"".join((begun.block, begun.body)))
+        server.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
 
     def handle_error(
         self,
@@ -70,9 +131,12 @@ class Server(web.Server):
         new_request_id: Any,
         connections_max: int,
         keep_alive_s: float = KEEP_ALIVE_S,
+        deck_at_once: Callable[[Any], Any] = lambda _message: None,
+        answer_at_once: Callable[[Any, Any, bytes], Begun] = _never,
     ) -> None:
+        """`deck_at_once` says who can answer a message where it arrives, `answer_at_once` answers it so."""
         super().__init__(
-            handler,
+            self._handle,
             keepalive_timeout=keep_alive_s,
             access_log=None,
             auto_decompress=False,
@@ -81,11 +145,24 @@ class Server(web.Server):
             max_field_size=LINE_MAX_BYTES,
             max_headers=HEADERS_MAX,
         )
+        self._handler = handler
+        self.deck_at_once = deck_at_once
+        self.answer_at_once = answer_at_once
         self.dates = dates
         self.new_request_id = new_request_id
         self.connections_max = connections_max
         self.malformed_count = 0
         self.refused_count = 0
+
+    async def _handle(self, request: web.BaseRequest) -> Any:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        begun, connection.begun = connection.begun, None
+        if begun is None:
+            return await self._handler(request)
+        if isinstance(begun, Exception):
+            raise begun
+        return begun if isinstance(begun, WholeReply) else await begun(request)
 
     def __call__(self) -> web_protocol.RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
