@@ -37,4 +37,13 @@ CASSETTE_COMMANDS: Final = {
     "ls": Entry(".cassette.ls:ls", "List what cassettes hold."),
     "show": Entry(".cassette.show:show", "Print the interactions of a cassette."),
     "verify": Entry(".cassette.verify:verify", "Check every byte of cassettes against its checksums."),
+    "scan": Entry(".cassette.scan:scan", "Look for secrets in cassettes."),
+    "scrub": Entry(".cassette.scrub:scrub", "Take secrets and personal data out of a cassette."),
+    "diff": Entry(".cassette.diff:diff", "Compare two cassettes by meaning."),
+    "merge": Entry(".cassette.merge:merge", "Merge what was recorded on two sides; git's merge driver."),
+    "edit": Entry(".cassette.edit:edit", "Edit interactions as JSON or YAML in your editor."),
+    "compact": Entry(".cassette.compact:compact", "Write a cassette anew, without what is no longer played."),
+    "import": Entry(".cassette.import_:import_", "Take in recordings of vcrpy, HAR, data capture and moto."),
+    "export": Entry(".cassette.export:export", "Write interactions as HAR or JSON Lines."),
+    "init-git": Entry(".cassette.init_git:init_git", "Teach a git repository to diff and merge cassettes."),
 }

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from ...core.differences import Tolerances
 from ...core.errors import CassetteMissing
 from ...shell.cassette_paths import missing_text
 from ...shell.store import Cassette
 from ..terminal import warn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def option(name: str, *names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """An option with its variable: `--text-similarity` is `SAGETAPE_TEXT_SIMILARITY`."""
+    variable = "SAGETAPE_" + name.lstrip("-").split("/")[0].upper().replace("-", "_")
+    return click.option(name, *names, envvar=variable, show_envvar=True, **attributes)
 
 
 def cassettes_argument(function: Function) -> Function:
@@ -26,14 +34,32 @@ def cassettes_argument(function: Function) -> Function:
 
 def json_option(function: Function) -> Function:
     """Adds `--json` to a command."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        envvar="SAGETAPE_JSON",
-        show_envvar=True,
-        help="Print JSON, one value a line.",
-    )(function)
+    return option("--json", "as_json", is_flag=True, help="Print JSON, one value a line.")(function)
+
+
+def output_option(function: Function) -> Function:
+    """Adds `--output` to a command that writes a cassette."""
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return option("--output", "-o", type=kind, help="Write here and leave CASSETTE as it is.")(function)
+
+
+def tolerance_options(function: Function) -> Function:
+    """Adds the tolerances of a comparison; the command gets them as `tolerances`."""
+
+    @functools.wraps(function)
+    def with_tolerances(*args: Any, absolute: float, relative: float, text_similarity: float, **given: Any) -> Any:
+        return function(*args, tolerances=Tolerances(absolute, relative, text_similarity), **given)
+
+    share = click.FloatRange(0, 1)
+    rows = (
+        ("absolute", click.FloatRange(min=0), 0.0, "Numbers that are this near are equal."),
+        ("relative", share, 0.0, "Numbers that are this near, as a share of the larger one, are equal."),
+        ("text-similarity", share, 1.0, "Texts that have this share of their words in common are equal."),
+    )
+    decorated: Any = with_tolerances
+    for name, kind, default, text in reversed(rows):
+        decorated = option(f"--{name}", type=kind, default=default, show_default=True, help=text)(decorated)
+    return cast(Function, decorated)
 
 
 @contextmanager

@@ -6,78 +6,25 @@ it reaches the terminal.
 
 from __future__ import annotations
 
-import base64
+import hashlib
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from ...core.editing import document_of
+from ...core.editing.documents import is_event_stream
 from ...core.eventstream import FrameError, decode
-from ...core.wire import EVENT_STREAM, Abort, Chunk, Head, Interaction, Pause, Step, head_of
+from ...core.wire import Abort, Chunk, Head, Interaction, Pause, is_complete
 from ..terminal import harmless
 
 CHARS_SHOWN: Final = 2000
 BYTES_SHOWN: Final = 48
 
 
-def plain(body: bytes | memoryview) -> dict[str, Any]:
-    """Bytes as `{"text": ...}` when they are text, else as `{"base64": ...}`."""
-    data = bytes(body)
-    try:
-        return {"text": data.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode("ascii")}
-
-
-def plain_step(step: Step, *, is_stream: bool) -> dict[str, Any]:
-    """A step of an answer."""
-    if isinstance(step, Head):
-        return {"head": step.status, "headers": [list(pair) for pair in step.headers]}
-    if isinstance(step, Pause):
-        return {"pause_s": step.seconds}
-    if isinstance(step, Abort):
-        return {"abort": step.reason}
-    if isinstance(step, Chunk):
-        return plain_frame(step) if is_stream else {"chunk": plain(step.data)}
-    return {"end": True}
-
-
-def plain_frame(step: Chunk) -> dict[str, Any]:
-    """A frame of an event stream, opened; one that cannot be opened as it is."""
-    try:
-        frame = decode(step.data)
-    except FrameError as error:
-        return {"chunk": plain(step.data), "problem": str(error)}
-    if frame.is_part:
-        return {"part": plain(frame.payload)}
-    return {"frame": {name: str(value) for name, value in frame.headers}, "payload": plain(frame.payload)}
-
-
-def is_stream(interaction: Interaction) -> bool:
-    """Whether the answer is an event stream."""
-    head = head_of(interaction.script)
-    return head is not None and head.header("content-type") == EVENT_STREAM
-
-
-def plain_interaction(number: int, interaction: Interaction) -> dict[str, Any]:
-    """The whole interaction as plain data."""
-    call, origin, mark = interaction.call, interaction.origin, interaction.session
-    streams = is_stream(interaction)
-    return {
-        "number": number,
-        "operation": call.operation,
-        "endpoint": call.endpoint,
-        "members": dict(call.members),
-        "auth": call.auth,
-        "body": plain(call.body),
-        "answer": [plain_step(step, is_stream=streams) for step in interaction.script],
-        "origin": {
-            "recorded_at": origin.recorded_at,
-            "source": origin.source,
-            "version": origin.version,
-            "synthetic": origin.synthetic,
-        },
-        "session": None if mark is None else {"lane": mark.lane, "step": mark.step, "closes": mark.closes},
-        "notes": dict(interaction.notes),
-    }
+def plain_interaction(number: int, key: bytes, interaction: Interaction) -> dict[str, Any]:
+    """The whole interaction as plain data: what `cassette edit` reads back, and whether the answer is whole."""
+    return {**document_of(interaction, number=number, key=key), "is_complete": is_complete(interaction.script)}
 
 
 # --- for a person -----------------------------------------------------------------------------------------------
@@ -93,21 +40,40 @@ def body_lines(body: bytes | memoryview, *, whole: bool) -> Iterator[str]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        shown = data if whole else data[:BYTES_SHOWN]
-        yield f"{len(data)} bytes: {shown.hex(' ', 4)}{'' if len(shown) == len(data) else ' ...'}"
+        shown = data if whole and len(data) <= CHARS_SHOWN else data[:BYTES_SHOWN]
+        rest = "" if len(shown) == len(data) else f" ... sha256 {hashlib.sha256(data).hexdigest()}"
+        yield f"{len(data)} bytes: {shown.hex(' ', 4)}{rest}"
         return
-    yield from map(harmless, text[:limit].splitlines() or [""])
+    yield from map(harmless, (indented(text) if whole else text[:limit]).splitlines() or [""])
     if len(text) > limit:
         yield f"... {len(text) - limit} characters more; --whole shows them"
 
 
+def indented(text: str) -> str:
+    """JSON with a line for every value, so that a comparison of lines shows what changed; any other text as it is."""
+    if text[:1] not in ("{", "["):
+        return text
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return text  # no JSON, or deeper than anybody reads
+
+
+def moment(unix_s: float) -> str:
+    """A time in UTC, to the second; the bare number when no calendar has it."""
+    try:
+        return datetime.fromtimestamp(unix_s, UTC).isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+    except (OverflowError, ValueError, OSError):
+        return f"{unix_s:g} s"
+
+
 def answer_lines(interaction: Interaction, *, whole: bool) -> Iterator[str]:
     """An answer as lines, one paragraph per step."""
-    streams = is_stream(interaction)
+    streams = is_event_stream(interaction.script)
     for step in interaction.script:
         if isinstance(step, Head):
             yield f"status {step.status}"
-            yield from (f"{name}: {harmless(value)}" for name, value in step.headers)
+            yield from (f"{harmless(name)}: {harmless(value)}" for name, value in step.headers)
         elif isinstance(step, Pause):
             yield f"(after {step.seconds:.3f} s)"
         elif isinstance(step, Abort):
@@ -133,13 +99,18 @@ def chunk_lines(step: Chunk, *, whole: bool, streams: bool) -> Iterator[str]:
 def interaction_lines(number: int, interaction: Interaction, *, whole: bool) -> Iterator[str]:
     """The whole interaction as lines."""
     call, origin = interaction.call, interaction.origin
-    yield f"#{number} {call.operation} {harmless(call.endpoint)}"
-    yield f"  from {harmless(origin.source)}, Sagetape {harmless(origin.version)}"
+    yield f"#{number} {harmless(call.operation)} {harmless(call.endpoint)}"
+    made = ", not from a model" if origin.synthetic else ""
+    source, version = harmless(origin.source), harmless(origin.version)
+    yield f"  recorded {moment(origin.recorded_at)} from {source} by Sagetape {version}{made}"
+    if not is_complete(interaction.script):
+        yield "  the answer breaks off"
+    yield from (f"  note {harmless(name)}: {harmless(value)}" for name, value in interaction.notes.items())
     if call.auth != "valid":
         yield f"  authentication: {harmless(call.auth)}"
     if interaction.session is not None:
         yield f"  session {harmless(interaction.session.lane)}, step {interaction.session.step}"
-    yield from (f"  {name}: {harmless(value)}" for name, value in call.members.items())
+    yield from (f"  {harmless(name)}: {harmless(value)}" for name, value in call.members.items())
     yield "  request"
     yield from (f"    {line}" for line in body_lines(call.body, whole=whole))
     yield "  answer"

@@ -42,7 +42,7 @@ SCHEMA: Final = "sagetape-interaction/1"
 _DEFAULT: Final = Call("", "", {}, b"", b"")
 _OPTIONAL: Final = ("auth", "position", "region", "account")
 _NAMES: Final = (
-    *("schema", "number", "key", "operation", "endpoint", "members", "body", "sha256", *_OPTIONAL),
+    *("number", "key", "is_complete", "operation", "endpoint", "members", "body", "sha256", *_OPTIONAL),
     *("answer", "origin", "session", "notes"),
 )
 
@@ -51,7 +51,7 @@ _NAMES: Final = (
 
 
 def document_of(interaction: Interaction, *, number: int | None = None, key: bytes | None = None) -> dict[str, Any]:
-    """The document. `number` and `key` tell where it came from; they are not read back."""
+    """The document. `number` and `key` tell where it came from; they are not read back, nor is `is_complete`."""
     call = interaction.call
     document: dict[str, Any] = {}
     if number is not None:

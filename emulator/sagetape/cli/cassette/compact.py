@@ -1,0 +1,83 @@
+"""`sagetape cassette compact`: writes a cassette anew, without what is no longer played."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...core.errors import CassetteMissing, ConfigError
+from ...core.matching import MatchRules
+from ...core.wire import Interaction
+from ...shell.cassette_paths import missing_text
+from ...shell.renewal import matcher_for
+from ...shell.store import Cassette, CompactReport
+from ...shell.store import compact as compact_file
+from ..progress import progress
+from ..terminal import emit, emit_json, warn
+from .files import json_option, option, output_option
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="CASSETTE")
+@output_option
+@option("--salvage", is_flag=True, help="Leave out what is damaged instead of refusing.")
+@option("--match", "match_text", metavar="JSON", help='New match rules, such as \'{"ignore_paths": ["id"]}\'.')
+@json_option
+def compact(path: Path, output: Path | None, salvage: bool, match_text: str | None, as_json: bool) -> None:
+    """Write CASSETTE anew: live takes only, in canonical order, every body once and compressed where it pays.
+
+    The new file takes the old one's place when it is whole; Ctrl-C leaves the old one.
+    """
+    if not path.exists():
+        raise CassetteMissing(missing_text(path), path=str(path))
+    with progress(path.name) as shown:
+        report = compact_file(path, output, salvage=salvage, progress=shown, **rule_change(path, match_text))
+    tell(output or path, report, as_json=as_json)
+
+
+def rule_change(path: Path, match_text: str | None) -> dict[str, Any]:
+    """The header with other match rules, and what computes the keys under them; nothing when none are given."""
+    if match_text is None:
+        return {}
+    try:
+        given = json.loads(match_text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--match is not JSON: {error}. Write a table of match rules, such as {{}}.") from None
+    if not isinstance(given, dict):
+        raise ConfigError('--match is not a table. Write one, such as {"ignore_paths": ["id"]}.')
+    rules = MatchRules.from_dict(given).as_dict()
+    matcher = matcher_for(rules)
+
+    def rekey(one: Interaction) -> bytes:
+        return matcher.key(one.call)
+
+    with Cassette.open(path) as cassette:
+        settings = replace(cassette.settings, match=rules)
+    return {"settings": settings, "rekey": rekey}
+
+
+def tell(path: Path, report: CompactReport, *, as_json: bool) -> None:
+    """What became of the file."""
+    if as_json:
+        emit_json(
+            {
+                "cassette": str(path),
+                "before_bytes": report.before_bytes,
+                "after_bytes": report.after_bytes,
+                "kept": report.kept_count,
+                "dropped": report.dropped_count,
+                "dropped_streams": report.dropped_streams,
+                "lost": [str(place) for place in report.lost],
+            }
+        )
+        return
+    emit(
+        f"{path}: {report.before_bytes} bytes before, {report.after_bytes} now; {report.kept_count} interactions kept, "
+        f"{report.dropped_count} retired ones dropped"
+    )
+    for place in report.lost:
+        warn(f"lost: {place}")

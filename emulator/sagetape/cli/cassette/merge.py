@@ -1,0 +1,64 @@
+"""`sagetape cassette merge`: three-way merge of recordings, and the merge driver of git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...shell.merging import MergeReport, merge_cassettes
+from ..progress import progress
+from ..terminal import emit, emit_json, harmless, tell
+from .files import json_option, option, output_option
+
+CONFLICT = 1  # what git expects of a merge driver
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path), metavar="BASE")
+@click.argument("ours", type=click.Path(path_type=Path), metavar="OURS")
+@click.argument("theirs", type=click.Path(path_type=Path), metavar="THEIRS")
+@output_option
+@option(
+    "--favor",
+    type=click.Choice(("ours", "theirs")),
+    default="ours",
+    show_default=True,
+    help="Whose recording is kept where both changed the same.",
+)
+@option("--label", metavar="NAME", help="The name to show for OURS; git gives the path in the repository.")
+@json_option
+@click.pass_context
+def merge(
+    ctx: click.Context,
+    /,
+    base: Path,
+    ours: Path,
+    theirs: Path,
+    output: Path | None,
+    favor: str,
+    label: str | None,
+    as_json: bool,
+) -> None:
+    """Merge what was recorded on two sides since BASE, into OURS.
+
+    Takes of one request, and recorded sessions, are never mixed. Ends with 1 after conflicts; the file is whole all the
+    same, with the recording of one side wherever both changed. A BASE that is empty or missing counts as no recording.
+    """
+    with progress(label or ours.name) as shown:
+        report = merge_cassettes(base, ours, theirs, target=output or ours, favor=favor, progress=shown)
+    say(label or str(output or ours), report, as_json=as_json)
+    ctx.exit(CONFLICT if report.conflicts else 0)
+
+
+def say(name: str, report: MergeReport, *, as_json: bool) -> None:
+    """The result; conflicts on standard error, as git shows them."""
+    if as_json:
+        conflicts = [{"what": one.what, "how": one.how, "kept": one.kept} for one in report.conflicts]
+        emit_json(
+            {"cassette": name, "interactions": report.interactions, "taken": report.taken, "conflicts": conflicts}
+        )
+        return
+    emit(f"{harmless(name)}: {report.interactions} interactions, {report.taken} changes taken from theirs")
+    for conflict in report.conflicts:
+        tell(f"CONFLICT in {harmless(name)}: {harmless(str(conflict))}")

@@ -1,0 +1,70 @@
+"""`sagetape cassette scrub`: takes out of a cassette what should not have been recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...core.errors import CassetteMissing, SecretFound
+from ...core.rules import ScrubRules
+from ...shell.cassette_paths import missing_text
+from ...shell.live_secrets import live_secrets
+from ...shell.scrubbing import ScrubReport, scrub_cassette
+from ..progress import progress
+from ..terminal import emit, emit_json, warn
+from .files import json_option, option, output_option
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="CASSETTE")
+@option("--header", "headers", multiple=True, metavar="NAME", help="A header or member whose value is removed.")
+@option("--json-path", "json_paths", multiple=True, metavar="PATH", help="A place in JSON bodies, such as user.id.")
+@option("--pattern", "patterns", multiple=True, metavar="REGEX", help="What matches in texts is removed.")
+@option("--account", metavar="ACCOUNT", help="The account that recorded; it becomes 000000000000.")
+@output_option
+@json_option
+@click.pass_context
+def scrub(
+    ctx: click.Context,
+    /,
+    path: Path,
+    headers: tuple[str, ...],
+    json_paths: tuple[str, ...],
+    patterns: tuple[str, ...],
+    account: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Apply the rules of CASSETTE and those given here to everything it holds, and write it anew.
+
+    The rules are stored in it: later recordings and replays follow them too. Accounts, ARNs and buckets become stable
+    stand-ins in any case. Ends with 7 when the scan still finds a secret afterwards.
+    """
+    if not path.exists():
+        raise CassetteMissing(missing_text(path), path=str(path))
+    rules = ScrubRules(headers=headers, json_paths=json_paths, patterns=patterns)
+    with progress(path.name) as shown:
+        report = scrub_cassette(path, rules, account=account, live=live_secrets(), target=output, progress=shown)
+    tell(output or path, report, as_json=as_json)
+    ctx.exit(SecretFound.exit_code if report.remaining else 0)
+
+
+def tell(path: Path, report: ScrubReport, *, as_json: bool) -> None:
+    """What was done, and what is left."""
+    if as_json:
+        emit_json(
+            {
+                "cassette": str(path),
+                "interactions": report.interactions,
+                "changed": report.changed,
+                "remaining": [
+                    {"interaction": number, "kind": one.kind, "place": one.place, "fingerprint": one.fingerprint}
+                    for number, one in report.remaining
+                ],
+            }
+        )
+        return
+    emit(f"{path}: {report.changed} of {report.interactions} interactions changed")
+    for number, finding in report.remaining:
+        warn(f"still there: {finding} (interaction {number})")
