@@ -108,10 +108,5 @@ def next_step(error: ServiceError) -> str:
 
 
 def main() -> None:
-    """`python -m sagetape_client`."""
-    variable = "_SAGETAPE_CLIENT_COMPLETE"
-    if variable in os.environ:
-        from . import completion
-
-        completion.enable()
-    invoke(prog_name="python -m sagetape_client", complete_var=variable)
+    """`python -m sagetape_client`. Completion is click's own, for bash, zsh, fish and PowerShell."""
+    invoke(prog_name="python -m sagetape_client", complete_var="_SAGETAPE_CLIENT_COMPLETE")

@@ -100,7 +100,7 @@ class ServiceError(InvokeError):
         self.members = dict(members or {})
         self.headers = dict(headers or {})
         self.attempts = attempts
-        if code.startswith("Sagetape"):
+        if code == "SagetapeMiss":
             self.exit_code = 3
 
     def __str__(self) -> str:

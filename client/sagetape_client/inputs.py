@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from .body import BodyInput, read_file
 from .cli import say
-from .errors import Declined, ParameterError
+from .errors import CassetteError, Declined, ParameterError
 from .invoker import Client
 from .options import read_config
 from .parameters import TABLE
@@ -82,9 +82,10 @@ def _cassette_client(options: Options, stack: ExitStack, given: Mapping[str, Any
             f"{elsewhere[0]} and --cassette exclude one another: a cassette answers by itself. Leave one out."
         )
     path = options["cassette"]
-    player: AbstractContextManager[Any] = embedded.open_cassette(path)
     try:
-        opened = stack.enter_context(player)
+        opened = stack.enter_context(embedded.open_cassette(path))
+    except CassetteError:
+        raise
     except Exception as error:  # whatever the emulator says about its file, with its own exit code
         raise embedded.translate(error, path) from error
     environ = {

@@ -61,10 +61,10 @@ class Journal:
         self._append({"done": place, "answer": answer})
 
     def close(self, *, is_finished: bool) -> None:
-        """Close; a finished run needs no journal any more."""
-        self._file.close()
-        if is_finished:
+        """Close; a finished run needs no journal any more. Closing again changes nothing."""
+        if not self._file.closed and is_finished:
             os.unlink(self._path)
+        self._file.close()
 
     def _append(self, record: dict[str, Any]) -> None:
         line = dump(record)

@@ -103,7 +103,7 @@ def ask_stream(client: Client, options: Options) -> int:
         reading = options["reading"] or ("text" if is_terminal else "parts")
         try:
             for piece in getattr(stream, reading)():
-                out.write(_piece(piece, is_terminal=is_terminal))
+                out.write(_piece(piece, is_terminal=is_terminal, end=b"\n" if reading == "lines" else b""))
                 out.flush()
         except StreamBroken:
             if is_terminal:
@@ -170,12 +170,16 @@ def _plan(options: Options, stack: ExitStack) -> batch.Plan:
     defaults = inputs.members_of(options)
     if options["body"]:
         defaults["body"] = inputs.body_of(options)
+    kept = None
+    if output:
+        kept = journal.Journal(journal.journal_path(output))
+        stack.callback(kept.close, is_finished=False)
     plan = batch.Plan(
         lines,
         out,
         canonical(defaults),
         concurrency=options["concurrency"],
-        journal=journal.Journal(journal.journal_path(output)) if output else None,
+        journal=kept,
         progressed=progressed,
         repeats_lost=not options["at_most_once"],
     )
@@ -289,14 +293,14 @@ def _json(value: Any, *, is_terminal: bool) -> bytes:
     return (printing.harmless(text) + "\n").encode("utf-8", "surrogatepass")
 
 
-def _piece(piece: Any, *, is_terminal: bool) -> bytes:
-    """One piece of a stream as it is printed: bytes as they are, everything else one line."""
+def _piece(piece: Any, *, is_terminal: bool, end: bytes) -> bytes:
+    """One piece of a stream as it is printed: bytes and text as they are, everything else one line."""
     if isinstance(piece, bytes):
         return printing.harmless(piece.decode("utf-8", "replace")).encode() if is_terminal else piece
     if isinstance(piece, ServerEvent):
         return (printing.harmless(piece.data) if is_terminal else piece.data).encode("utf-8") + b"\n"
     if isinstance(piece, str):
-        return (printing.harmless(piece) if is_terminal else piece).encode("utf-8")
+        return (printing.harmless(piece) if is_terminal else piece).encode("utf-8") + end
     return _json(piece, is_terminal=False)
 
 

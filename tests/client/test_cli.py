@@ -1,0 +1,459 @@
+"""`sagetape invoke`: what it prints, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sagetape_client.cli import invoke
+from sagetape_client.options import make_options, rewrite
+from tests.client.standin import Answer, Standin, as_json, error, frame, stream
+from tests.client.test_contract import python_path
+
+BLUE = {"Content-Type": "application/json", "x-Amzn-Invoked-Production-Variant": "blue"}
+
+
+class Terminal:
+    """Runs the command against the stand-in."""
+
+    def __init__(self, service: Standin) -> None:
+        self.environ: dict[str, str | None] = dict(service.environ())
+
+    def __call__(self, *args: str, stdin: str | bytes | None = None, **environ: str | None) -> Result:
+        return CliRunner().invoke(invoke, list(args), input=stdin, env={**self.environ, **environ})
+
+
+@pytest.fixture
+def run(service: Standin, environ: dict[str, str]) -> Terminal:
+    """The command, with keys, region and endpoint URL in its environment."""
+    return Terminal(service)
+
+
+@pytest.fixture
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output is a terminal."""
+    monkeypatch.setattr("sagetape_client.ways._output.__enter__", lambda self: (sys.stdout.buffer, True))
+
+
+def test_body_goes_out_raw_when_piped(run: Terminal, service: Standin) -> None:
+    """To a pipe the answer is its bytes, nothing more."""
+    service.script(Answer(200, {"Content-Type": "application/x-npy"}, b"\x93\x00\n"))
+    done = run("churn", "-b", "hi", "-c", "text/plain")
+    assert (done.exit_code, done.stdout_bytes, done.stderr) == (0, b"\x93\x00\n", "")
+    (arrived,) = service.arrived
+    assert (arrived.path, arrived.body) == ("/endpoints/churn/invocations", b"hi")
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (Answer(200, BLUE, b'{"a":[1]}'), '{\n  "a": [\n    1\n  ]\n}\n'),
+        (Answer(200, BLUE, b"{oops"), "{oops\n"),
+        (Answer(200, {"Content-Type": "text/plain"}, b"\x1b[31mred\x07"), "\\x1b[31mred\\x07\n"),
+        (
+            Answer(200, {"Content-Type": "image/png"}, b"\xff" * 1500),
+            "<1,500 bytes, image/png; write them with --output",
+        ),
+    ],
+)
+def test_body_is_made_readable_on_a_terminal(
+    run: Terminal, service: Standin, on_terminal: None, answer: Answer, shown: str
+) -> None:
+    """JSON indented, control characters shown and not obeyed, other bytes counted."""
+    service.script(answer)
+    assert run("churn", "-b", "x").stdout.startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "sent"),
+    [
+        (["-b", "text"], None, b"text"),
+        (["-b", ""], None, b""),
+        (["-b", "@{file}"], None, b"from a file\x00"),
+        (["-b", "fileb://{file}"], None, b"from a file\x00"),
+        (["-b", "-"], b"from stdin\xff", b"from stdin\xff"),
+        (["-b", "@-"], b"from stdin\xff", b"from stdin\xff"),
+        (["-Body", "a", "-Body", "b"], None, b"a\nb\n"),
+        (["-Body:a"], None, b"a"),
+    ],
+)
+def test_body_comes_from_where_it_is_said(
+    run: Terminal, service: Standin, tmp_path: Path, args: list[str], stdin: bytes | None, sent: bytes
+) -> None:
+    """Text, files in both spellings, standard input; repeated it is a list of lines."""
+    file = tmp_path / "body"
+    file.write_bytes(b"from a file\x00")
+    assert run("churn", *(a.format(file=file) for a in args), stdin=stdin).exit_code == 0
+    assert sent == service.arrived[0].body
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        (["-EndpointName", "e"], ["--endpoint-name", "e"]),
+        (["-endpointname:e"], ["--endpoint-name", "e"]),
+        (["--EndpointName=e"], ["--endpoint-name", "e"]),
+        (["-Force:$true", "-PassThru:$false"], ["--force"]),
+        (["--custom-attributes", "-EndpointName"], ["--custom-attributes", "-EndpointName"]),
+        (["-b", "-Force", "-Force"], ["-b", "-Force", "--force"]),
+        (["--", "-EndpointName"], ["--", "-EndpointName"]),
+        (["-Nope", "x"], ["-Nope", "x"]),
+        (["-AK", "x", "-ProfilesLocation", "y"], ["-AK", "x", "-ProfilesLocation", "y"]),
+    ],
+)
+def test_powershell_spellings_are_understood(given: list[str], understood: list[str]) -> None:
+    """Case, colons and switches with a value; values and what follows `--` are left alone."""
+    rewritten = rewrite(given, make_options())
+    assert understood == [{"-AccessKey": "-AK"}.get(word, word) for word in rewritten]
+
+
+@pytest.mark.parametrize(
+    ("args", "printed"),
+    [
+        (["--select", "Body"], '{"label": "stays"}'),
+        (["-s", "invokedproductionvariant"], "blue\n"),
+        (["-Select", "^endpointname"], "churn\n"),
+        (["--pass-thru"], "churn\n"),
+        (["-s", "NewSessionId"], ""),
+        (["-s", "Body.Length"], "18\n"),
+        (["-q", "Body.label"], '"stays"\n'),
+        (["-q", "[InvokedProductionVariant, HTTPStatusCode]"], '["blue", 200]\n'),
+    ],
+)
+def test_selection_and_query(run: Terminal, service: Standin, args: list[str], printed: str) -> None:
+    """What is selected is printed; null values vanish; JMESPath sees into a JSON body."""
+    service.script(Answer(200, BLUE, b'{"label": "stays"}'))
+    assert printed == run("churn", "-b", "x", *args).stdout
+
+
+@pytest.mark.parametrize("args", [["--select", "*"], ["--json"]])
+def test_whole_response_is_one_object(run: Terminal, service: Standin, args: list[str]) -> None:
+    """The service's names, absent headers null, a body that is no text in base64."""
+    service.script(Answer(200, BLUE, b"\xff"))
+    shown = json.loads(run("churn", "-b", "x", *args).stdout)
+    assert (
+        shown["Body"],
+        shown["BodyEncoding"],
+        shown["InvokedProductionVariant"],
+        shown["NewSessionId"],
+        shown["HTTPStatusCode"],
+        shown["RequestId"],
+    ) == ("/w==", "base64", "blue", None, 200, "request-1")
+
+
+def test_output_file_is_written_only_on_success(run: Terminal, service: Standin, tmp_path: Path) -> None:
+    """No file appears for an error."""
+    file = tmp_path / "out"
+    service.script(error(424, "ModelError"), Answer(200, {}, b"\x00whole"))
+    assert run("churn", "-b", "x", "-o", str(file)).exit_code == 4
+    assert not file.exists()
+    assert run("churn", "-b", "x", "-o", str(file)).exit_code == 0
+    assert file.read_bytes() == b"\x00whole"
+
+
+@pytest.mark.parametrize(
+    ("reading", "printed"),
+    [
+        ([], b'data: {"\xc3\xa9": 1}\n\ndata: x\n\n'),
+        (["--as", "text"], b'data: {"\xc3\xa9": 1}\n\ndata: x\n\n'),
+        (["--as", "events"], b'{"\xc3\xa9": 1}\nx\n'),
+        (["--as", "lines"], b'data: {"\xc3\xa9": 1}\n\ndata: x\n\n'),
+    ],
+)
+def test_stream_is_printed_as_it_is_read(run: Terminal, service: Standin, reading: list[str], printed: bytes) -> None:
+    """Bytes as they come, or what they mean, a line each."""
+    payload = 'data: {"é": 1}\n\ndata: x\n\n'.encode()
+    service.script(stream([frame(payload[i : i + 5]) for i in range(0, len(payload), 5)]))
+    assert printed == run("chat", "-b", "x", "--stream", *reading).stdout_bytes
+
+
+def test_stream_that_breaks_prints_what_came_and_says_why(run: Terminal, service: Standin) -> None:
+    """The parts are on standard output, the error on standard error, the code is 4."""
+    service.script(stream([frame(b"one"), frame(b"two")], cuts=True))
+    done = run("chat", "-b", "x", "--stream")
+    assert (done.exit_code, done.stdout_bytes) == (4, b"onetwo")
+    assert "broke after 6 bytes (ConnectionBroken)" in done.stderr
+
+
+def test_async_prints_where_the_output_will_be(run: Terminal, service: Standin) -> None:
+    """The submission as JSON, or what is selected of it."""
+    service.script(Answer(202, {"X-Amzn-SageMaker-OutputLocation": "s3://b/k"}, b'{"InferenceId":"i"}'))
+    shown = json.loads(run("e", "--async", "--input-location", "s3://b/in").stdout)
+    assert (
+        shown["InferenceId"],
+        shown["OutputLocation"],
+        shown["FailureLocation"],
+        shown["HTTPStatusCode"],
+    ) == ("i", "s3://b/k", None, 202)
+    assert run("e", "--async", "--input-location", "s3://b/in", "-s", "outputlocation").stdout == "s3://b/k\n"
+
+
+def test_pipeline_reads_names_and_objects(run: Terminal, service: Standin) -> None:
+    """One call per line in order, JSON Lines out."""
+    lines = 'one\n\n"two"\n{"EndpointName": "three", "customattribute": "k", "Body": {"a": 1}}\n'
+    done = run("-", "-b", "common", stdin=lines)
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
+    assert [(a.path.split("/")[2], a.body) for a in service.arrived] == [
+        ("one", b"common"),
+        ("two", b"common"),
+        ("three", b'{"a":1}'),
+    ]
+    assert service.arrived[2].headers["x-amzn-sagemaker-custom-attributes"] == "k"
+    assert run("-", "-b", "", "-s", "^EndpointName", stdin="a\nb\n").stdout == '"a"\n"b"\n'
+
+
+def test_pipeline_ends_at_the_first_error(run: Terminal, service: Standin) -> None:
+    """As the cmdlet's errors do; what was answered before is printed."""
+    service.script(as_json({}), error(424, "ModelError"))
+    done = run("-", "-b", "", stdin="a\nb\nc\n")
+    assert (done.exit_code, len(done.stdout.splitlines()), len(service.arrived)) == (4, 1, 2)
+
+
+def test_what_if_sends_nothing_and_wins_over_force(run: Terminal, service: Standin) -> None:
+    """The cmdlet's sentence, the request with the signature masked, exit code 0."""
+    done = run("churn", "-b", "x", "-WhatIf", "-Force", "-Accept", "text/csv")
+    assert (done.exit_code, service.arrived) == (0, [])
+    first, second, *rest = done.stdout.splitlines()
+    assert first == 'What if: Performing the operation "Invoke-SMREndpoint (InvokeEndpoint)" on target "churn".'
+    assert f"POST {service.url}/endpoints/churn/invocations" == second
+    assert "Accept: text/csv" in rest
+    assert any(line.endswith("Signature=***") for line in rest)
+
+
+def test_confirm_asks_and_force_does_not(run: Terminal, service: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer without a terminal; no means nothing is sent; Force goes on unasked."""
+    done = run("churn", "-b", "x", "--confirm")
+    assert done.exit_code == 2
+    assert "--force" in done.stderr
+    monkeypatch.setattr("sagetape_client.inputs.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sagetape_client.ways.inputs.confirm", _refuse)
+    done = run("churn", "-b", "x", "--confirm")
+    assert (1, "Nothing was sent" in done.stderr) == (done.exit_code, True)
+    assert service.arrived == []
+    assert run("churn", "-b", "x", "--confirm", "--force").exit_code == 0
+
+
+def _refuse(question: str) -> None:
+    from sagetape_client.errors import Declined
+
+    assert 'on target "churn"' in question
+    raise Declined("Nothing was sent.")
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "code", "words"),
+    [
+        (["e", "-b", "@/nonexistent"], {}, 2, "/nonexistent' cannot be read: No such file"),
+        (["-b", "x"], {}, 2, "EndpointName is missing"),
+        (["e", "-e", "f", "-b", "x"], {}, 2, "Give one"),
+        (["e", "-b", "x", "-s", "Nope"], {}, 2, "Invalid value for -Select parameter."),
+        (["e", "-b", "x", "-q", "a["], {}, 2, "is not JMESPath"),
+        (["e", "-b", "x", "--bodyy", "y"], {}, 2, "--body"),
+        (["e", "-b", "x", "--stream", "--async"], {}, 2, "exclude one another"),
+        (["e", "-b", "x", "--as", "lines"], {}, 2, "--stream"),
+        (["e", "-b", "x", "--wait", "3"], {}, 2, "--async"),
+        (["e", "-b", "x", "--resume"], {}, 2, "--batch"),
+        (["e", "--batch", "x", "--resume"], {}, 2, "--output"),
+        (["e", "--batch", "/nonexistent"], {}, 2, "cannot be read"),
+        (["e", "-b", "x", "--stream", "-q", "a"], {}, 2, "Leave --stream out"),
+        (["e", "-b", "x", "--json", "-q", "a"], {}, 2, "Choose one"),
+        (["e", "-b", "x", "-Force:maybe"], {}, 2, "$true nor $false"),
+        (["e", "-b", "x", "--profile", "nobody"], {}, 7, "no profile 'nobody'"),
+        (["e", "-b", "x"], {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, 7, "No credentials specified"),
+        (["e", "-b", "x"], {"AWS_REGION": None}, 8, "No region specified"),
+        (["e", "-b", "x", "-u", "localhost"], {}, 8, "has no scheme"),
+        (["e", "-b", "x", "--client-config", "a"], {}, 2, "has no '='"),
+        (["e", "-b", "x", "--client-config", "max_pool=3"], {}, 8, "max_pool_connections"),
+        (["e", "-b", "x", "-u", "http://127.0.0.1:1"], {}, 5, "http://127.0.0.1:1"),
+        (["e", "-b", "x", "--cassette", "c.tape", "-u", "http://a"], {}, 2, "exclude one another"),
+    ],
+)
+def test_bad_input_names_place_and_remedy(
+    run: Terminal, args: list[str], environ: dict[str, str | None], code: int, words: str
+) -> None:
+    """Every mistake has its exit code and a text without a traceback."""
+    done = run(*args, **environ)
+    assert (code, "") == (done.exit_code, done.stdout)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (error(400, "SagetapeMiss", "nearest: interaction 3"), 3, "nearest: interaction 3"),
+        (error(424, "ModelError", "boom", OriginalStatusCode=500), 4, "OriginalStatusCode: 500"),
+        (error(400, "ValidationError", "Endpoint e not found"), 4, "Check the endpoint's name"),
+        (error(403, "AccessDeniedException", "no"), 4, "sagemaker:InvokeEndpoint"),
+        (error(530, "InternalDependencyException", "no"), 4, "request id request-1"),
+    ],
+)
+def test_errors_of_the_service_say_what_to_do(
+    run: Terminal, service: Standin, answer: Answer, code: int, words: str
+) -> None:
+    """Code, text, members, the next step and the request id."""
+    service.script(answer)
+    done = run("e", "-b", "x")
+    assert (code, "") == (done.exit_code, done.stdout)
+    assert words in done.stderr
+
+
+def test_time_out_is_nine(run: Terminal, service: Standin) -> None:
+    """Silence beyond --read-timeout."""
+    import threading
+
+    never = threading.Event()
+    service.script(Answer(silent=never))
+    done = run("e", "-b", "x", "--read-timeout", "0.05")
+    never.set()
+    assert done.exit_code == 9
+    assert "0.05 s" in done.stderr
+
+
+def test_missing_body_is_a_warning(run: Terminal, service: Standin) -> None:
+    """An empty body is sent, as the cmdlet does."""
+    done = run("e")
+    assert (done.exit_code, service.arrived[0].body) == (0, b"")
+    assert "Body is null" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["argument", "file", "stdin", "variable"])
+def test_secret_key_from_everywhere(run: Terminal, service: Standin, tmp_path: Path, how: str) -> None:
+    """From arguments with a warning; from a file, standard input or a variable without one."""
+    secret = str(run.environ["AWS_SECRET_ACCESS_KEY"])
+    file = tmp_path / "secret"
+    file.write_text(secret + "\n")
+    given = {"argument": [f"-SecretKey:{secret}"], "file": ["--secret-key-file", str(file)], "stdin": ["-SK", "-"]}
+    args = given.get(how, [])
+    if how == "stdin":
+        args = ["-SecretKey", "-"]
+    environ: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    if how == "variable":
+        environ["SAGETAPE_INVOKE_SECRET_KEY"] = secret
+    done = run("e", "-b", "x", "-AccessKey", "AKIDEXAMPLE", *args, stdin=secret + "\n", **environ)
+    assert (done.exit_code, service.bad_signatures) == (0, [])
+    assert ("process list" in done.stderr) == (how == "argument")
+    assert secret not in done.stderr
+
+
+def test_verbose_says_where_it_went(run: Terminal, service: Standin) -> None:
+    """The URL and the request id, on standard error."""
+    done = run("e", "-b", "x", "-v")
+    assert f"asked {service.url}: request id request-1, status 200" in done.stderr
+
+
+def test_options_have_variables(run: Terminal, service: Standin) -> None:
+    """SAGETAPE_INVOKE_<NAME> stands in for a flag; the flag wins."""
+    run("e", "-b", "x", SAGETAPE_INVOKE_ACCEPT="text/csv")
+    run("e", "-b", "x", "-a", "text/plain", SAGETAPE_INVOKE_ACCEPT="text/csv")
+    assert [a.headers["accept"] for a in service.arrived] == ["text/csv", "text/plain"]
+
+
+def test_cassette_is_played_by_the_entry_point(
+    run: Terminal, service: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded emulator's URL and keys are used, whatever the environment has; no region is needed."""
+    seen: list[Any] = []
+    environ = {name: str(run.environ[name]) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+
+    @contextmanager
+    def open_cassette(path: str, *, mode: str = "none") -> Any:
+        seen.append((path, mode))
+        yield SimpleNamespace(url=service.url, environ=environ)
+
+    point = SimpleNamespace(load=lambda: open_cassette)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [point])
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"))
+    done = run("e", "-b", "x", "--cassette", "c.tape", AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME="http://elsewhere", **nothing)
+    assert (done.exit_code, done.stdout_bytes) == (0, b'{"ok": true}')
+    assert (seen, service.bad_signatures) == ([("c.tape", "none")], [])
+
+
+def test_cassette_without_an_emulator_is_named(run: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No entry point: what to install, exit code 6."""
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [])
+    done = run("e", "-b", "x", "--cassette", "c.tape")
+    assert done.exit_code == 6
+    assert "Install `sagetape`" in done.stderr
+
+
+def test_cassette_that_cannot_be_opened_keeps_the_emulators_code(
+    run: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator's own text and exit code come through."""
+
+    class Foreign(Exception):
+        exit_code = 8
+
+    def refuse(path: str, *, mode: str = "none") -> Any:
+        raise Foreign("no such deck")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [SimpleNamespace(load=lambda: refuse)])
+    done = run("e", "-b", "x", "--cassette", "c.tape")
+    assert done.exit_code == 8
+    assert "c.tape cannot be played: no such deck" in done.stderr
+
+
+HEAVY = ("boto3", "botocore", "aiohttp", "numpy", "asyncio", "msgpack", "urllib3", "jmespath")
+
+
+@pytest.mark.parametrize("what", ["help", "completion", "invoke"])
+def test_start_imports_nothing_heavy(service: Standin, what: str) -> None:
+    """Help, completion and a call to an emulator with keys in the environment load neither botocore nor its kin."""
+    args = {"help": ["--help"], "completion": [], "invoke": ["e", "-b", "x", "-c", "text/csv"]}[what]
+    environ = python_path() | service.environ()
+    if what == "completion":
+        environ |= {"_SAGETAPE_CLIENT_COMPLETE": "zsh_complete", "COMP_WORDS": "x --conten", "COMP_CWORD": "1"}
+    script = (
+        f"import sys; sys.argv[1:] = {args!r}\n"
+        "from sagetape_client.cli import main\n"
+        "try: main()\n"
+        f"finally: sys.stderr.write(' '.join(sorted(set({HEAVY!r}) & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"help": "--content-type", "completion": "--content-type", "invoke": '{"ok": true}'}[what] in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_script_for_every_shell(shell: str) -> None:
+    """Each shell's script names the program and its variable."""
+    environ = python_path() | {"_SAGETAPE_CLIENT_COMPLETE": f"{shell}_source"}
+    command = [sys.executable, "-m", "sagetape_client"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "_SAGETAPE_CLIENT_COMPLETE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("--sel", "--select"),
+        ("-Sele", "-Select"),
+        ("--select ContentT", "ContentType"),
+        ("--accept application/j", "application/json"),
+        ("--as doc", "documents"),
+        ("--session-id N", "NEW_SESSION"),
+        ("--profile oth", "other"),
+    ],
+)
+def test_completion_offers_names_and_values(tmp_path: Path, words: str, offered: str) -> None:
+    """Options in both spellings, their values, and the profiles of the shared files."""
+    from click.shell_completion import ShellComplete
+
+    (tmp_path / "credentials").write_text("[other]\n")
+    environ = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"), "AWS_CONFIG_FILE": "/nonexistent"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        *before, incomplete = words.split()
+        found = ShellComplete(invoke, {}, "x", "_X").get_completions(before, incomplete)
+    assert offered in [item.value for item in found]
