@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .wire import Interaction, Pause, Script, SessionMark
+from .platform import VARIANT_HEADER
+from .wire import Interaction, Pause, Script, SessionMark, head_of
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Take:
     """What the recorded answer took."""
     waits_s: float = 0.0
     """What it takes at this speed."""
+    said: tuple[int, str, str] = (0, "", "")
+    """Status, error type and variant of the answer."""
     prepared: object = field(default=None, compare=False)
     """What the performer wants to remember of a script that leaves in one write; the core never looks at it."""
 
@@ -33,6 +36,7 @@ class Take:
             self.script, self.speed, self.prepared = at_speed(self.interaction.script, speed), speed, None
             self.seconds = waits(self.interaction.script)
             self.waits_s = waits(self.script)
+            self.said = said_by(self.script)
 
 
 class Library(Protocol):
@@ -64,6 +68,15 @@ def at_speed(script: Script, speed: float) -> Script:
     if speed == 0.0:
         return tuple(step for step in script if not isinstance(step, Pause))
     return tuple(Pause(step.seconds * speed) if isinstance(step, Pause) else step for step in script)
+
+
+def said_by(script: Script) -> tuple[int, str, str]:
+    """Status, error type and variant, as an answer's head says them; zero and empty where there is no head."""
+    head = head_of(script)
+    if head is None:
+        return 0, "", ""
+    code = (head.header("x-amzn-ErrorType") or "").partition(":")[0]
+    return head.status, code, head.header(VARIANT_HEADER) or ""
 
 
 def waits(script: Script) -> float:
