@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .answers import Submission as Submission
     from .answers import Timing as Timing
     from .body import BodyInput as BodyInput
+    from .chances import Chances as Chances
     from .codecs import decode as decode
     from .codecs import encode as encode
     from .codecs import register_codec as register_codec
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from .errors import StreamBroken as StreamBroken
     from .errors import Throttled as Throttled
     from .errors import ValidationFailed as ValidationFailed
-    from .invoker import Chances as Chances
     from .invoker import Client as Client
     from .outputs import Output as Output
     from .outputs import PendingOutput as PendingOutput
@@ -61,7 +61,8 @@ _HOMES = {
     "errors": "AsyncCancelled AsyncFailed CallTimeout CassetteError ConnectError ContentError"
     " CredentialsError InvokeError ModelError ModelNotReady ParameterError SelectionError ServiceError"
     " SessionExpired SettingsError StreamBroken Throttled ValidationFailed",
-    "invoker": "Chances Client",
+    "chances": "Chances",
+    "invoker": "Client",
     "outputs": "Output PendingOutput",
     "request": "NEW_SESSION",
     "session": "Session",

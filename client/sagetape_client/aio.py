@@ -60,14 +60,14 @@ class AsyncClient:
         return AsyncPendingOutput(self, result) if isinstance(result, PendingOutput) else result
 
     async def invoke_each(
-        self, inputs: Iterable[Any] | AsyncIterable[Any], *, select: str | None = None, **common: Any
+        self, inputs: Iterable[Any] | AsyncIterable[Any], *, select: str | None = None, **defaults: Any
     ) -> AsyncIterator[Any]:
         """Pipeline input, one call each, in order."""
-        defaults: dict[str, Any] = canonical(common)
+        given: dict[str, Any] = canonical(defaults)
         number = 0
         async for item in _each(inputs):
             number += 1
-            yield await self.invoke(select=select, **(defaults | pipeline_parameters(item, number)))
+            yield await self.invoke(select=select, **(given | pipeline_parameters(item, number)))
 
     def session(self, endpoint_name: str, **options: Any) -> AsyncSession:
         """A stateful session for `async with`."""

@@ -7,14 +7,14 @@ Waiting, clocks and chance are arguments, so that no test waits. One client may 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self, Unpack, overload
 
 from . import select as selection
 from .answers import Facts, InvokeResult, Timing, fold_headers, read_error, read_result, read_submission
 from .body import BodyInput
+from .chances import Chances
 from .errors import InvokeError
 from .history import History
 from .members import Members
@@ -30,25 +30,6 @@ SELECTABLE = {
     STREAM: ("Body", "ContentType", "CustomAttributes", "InvokedProductionVariant"),
     ASYNC: ("InferenceId", "OutputLocation", "FailureLocation"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Chances:
-    """Everything a client takes from outside its arguments: clocks in seconds, waiting, randomness, ids."""
-
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.perf_counter
-    sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = lambda: int.from_bytes(os.urandom(6), "big") / 2**48
-    new_id: Callable[[], str] = lambda: uuid4_text(os.urandom(16))
-
-
-def uuid4_text(noise: bytes) -> str:
-    """A version 4 UUID (RFC 9562) of 16 random bytes; `uuid` itself is slow to import."""
-    value = bytearray(noise)
-    value[6], value[8] = value[6] & 0x0F | 0x40, value[8] & 0x3F | 0x80
-    digits = value.hex()
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 class Client:
@@ -107,6 +88,7 @@ class Client:
         self.chances = chances or Chances()
         self._max_body_bytes = max_body_bytes
         self._transports: dict[bool, Transport] = {}
+        self._lock = threading.Lock()
 
     # --- operations -----------------------------------------------------------------------------------------------
 
@@ -184,11 +166,11 @@ class Client:
         self._remember(outgoing, facts, submission.properties())
         return _selected(PendingOutput(self, submission), wanted, outgoing)
 
-    def invoke_each(self, inputs: Iterable[Any], *, select: str | None = None, **common: Any) -> Iterator[Any]:
+    def invoke_each(self, inputs: Iterable[Any], *, select: str | None = None, **defaults: Any) -> Iterator[Any]:
         """Pipeline input: names (by value) or mappings of parameters (by property name); one call each, in order."""
-        defaults: dict[str, Any] = canonical(common)
+        given: dict[str, Any] = canonical(defaults)
         for number, item in enumerate(inputs, start=1):
-            yield self.invoke(select=select, **(defaults | pipeline_parameters(item, number)))
+            yield self.invoke(select=select, **(given | pipeline_parameters(item, number)))
 
     def session(self, endpoint_name: str, **options: Any) -> Any:
         """A stateful session as a context manager: see `session.Session`."""
@@ -282,9 +264,10 @@ class Client:
     def _transport(self, outgoing: Outgoing) -> Transport:
         """The transport; a call that opens a session gets one that never repeats."""
         once = outgoing.opens_session and self._is_handed_over
-        if once not in self._transports:
-            self._transports[once] = self._make_transport(once=once)
-        return self._transports[once]
+        with self._lock:  # making a boto3 client is not safe from several threads
+            if once not in self._transports:
+                self._transports[once] = self._make_transport(once=once)
+            return self._transports[once]
 
     def _make_transport(self, *, once: bool) -> Transport:
         if not self.is_light:

@@ -62,9 +62,10 @@ class Journal:
 
     def close(self, *, is_finished: bool) -> None:
         """Close; a finished run needs no journal any more. Closing again changes nothing."""
-        if not self._file.closed and is_finished:
-            os.unlink(self._path)
+        was_open = not self._file.closed
         self._file.close()
+        if was_open and is_finished:
+            os.unlink(self._path)
 
     def _append(self, record: dict[str, Any]) -> None:
         line = dump(record)

@@ -19,7 +19,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver
 
 from .errors import CredentialsError, SettingsError
 from .parameters import nearest
-from .surroundings import NO_REGION, Settings, read_credential, region_of
+from .surroundings import NO_REGION, Settings, endpoint_url_of, keys_of, read_credential, region_of
 
 
 def make_client(settings: Settings, service: str, *, repeats: bool = False) -> Any:
@@ -31,7 +31,7 @@ def make_client(settings: Settings, service: str, *, repeats: bool = False) -> A
         region = region_of(settings) or session.region_name
         if not region:
             raise SettingsError(NO_REGION)
-        url = settings.endpoint_url if service == "sagemaker-runtime" else None
+        url = _given_url(settings) if service == "sagemaker-runtime" else None
         return session.client(
             service,
             region_name=region,
@@ -41,6 +41,11 @@ def make_client(settings: Settings, service: str, *, repeats: bool = False) -> A
         )
     except (bx.BotoCoreError, ValueError) as error:
         raise translate(error, settings) from error
+
+
+def _given_url(settings: Settings) -> str | None:
+    """The caller's URL; botocore reads the process's environment itself, but not another that was given."""
+    return settings.endpoint_url if settings.environ is os.environ else endpoint_url_of(settings)
 
 
 def core_session(settings: Settings) -> Any:
@@ -117,12 +122,14 @@ def _literal_keys(settings: Settings) -> dict[str, str | None]:
     elif settings.credential is not None and not hasattr(settings.credential, "get_frozen_credentials"):
         read = read_credential(settings.credential)
         keys = (read.access_key, read.secret_key, read.session_token)
+    elif settings.environ is not os.environ and (found := keys_of(settings)) is not None:
+        keys = (found.access_key, found.secret_key, found.session_token)
     else:
         return {}
     return dict(zip(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"), keys, strict=True))
 
 
-class _Given(CredentialProvider):  # type: ignore[misc, unused-ignore]
+class _Given(CredentialProvider):  # type: ignore[misc, unused-ignore] # untyped base
     """A credentials object of the caller's, refreshing itself."""
 
     METHOD = "sagetape-client"

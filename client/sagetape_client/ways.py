@@ -6,22 +6,19 @@ Each takes a client and the options and gives an exit code. Standard output carr
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
-from . import batch, inputs, journal, printing
+from . import batch, inputs, printing
 from .answers import InvokeResult
-from .cli import CTRL_C, say
+from .batches import ask_batch
+from .cli import say
 from .errors import ParameterError, StreamBroken
 from .inputs import Options
 from .invoker import Client
-from .parameters import ASYNC, INVOKE, STREAM, canonical
-from .progress import Bar
+from .parameters import ASYNC, INVOKE, STREAM
 from .request import Outgoing
 from .select import PASS_THRU
 from .splitters import ServerEvent
@@ -114,12 +111,12 @@ def ask_stream(client: Client, options: Options) -> int:
 
 def ask_pipeline(client: Client, options: Options) -> int:
     """Endpoint names or parameter objects from standard input, one call each in order; the first error ends it."""
-    common = inputs.members_of(options)
+    defaults = inputs.members_of(options)
     if options["body"]:
-        common["body"] = inputs.body_of(options)
+        defaults["body"] = inputs.body_of(options)
     select = PASS_THRU if options["pass_thru"] else options["select"]
     with _output(options) as (out, _):
-        for result in client.invoke_each(_pipeline_items(inputs.input_lines()), select=select, **common):
+        for result in client.invoke_each(_pipeline_items(inputs.input_lines()), select=select, **defaults):
             _tell(client, options, result)
             shaped = _query(printing.response_object(result), options) if isinstance(result, InvokeResult) else result
             if isinstance(shaped, bytes):
@@ -137,102 +134,6 @@ def _pipeline_items(lines: Iterator[str]) -> Iterator[Any]:
             yield batch.read_line(number, line)
         else:
             yield json.loads(line) if line.startswith('"') else line
-
-
-def ask_batch(client: Client, options: Options) -> int:
-    """A batch from JSON Lines, with a bar, a journal and a summary."""
-    with ExitStack() as stack:
-        plan = _plan(options, stack)
-        stop = threading.Event()
-        with _interruptible(stop):
-            summary = batch.run(client, plan, stop)
-        if plan.bar is not None:
-            plan.bar.clear()
-        if plan.journal is not None:
-            plan.journal.close(is_finished=not summary.is_interrupted)
-    text = json.dumps(summary.as_dict()) if options["as_json"] else summary.text()
-    sys.stderr.write(text + "\n")
-    return CTRL_C if summary.is_interrupted else summary.exit_code
-
-
-def _plan(options: Options, stack: ExitStack) -> batch.Plan:
-    output = options["output"]
-    progressed = journal.read_progress(output) if options["resume"] else journal.Progressed()
-    if output and not options["resume"] and os.path.exists(journal.journal_path(output)):
-        raise ParameterError(
-            f"{journal.journal_path(output)} stands from a run that was stopped."
-            " Go on with --resume, or remove it to begin again."
-        )
-    lines, total = _batch_input(options["batch"], stack)
-    out = printing.standard_output()
-    if output:
-        out = stack.enter_context(_opened(output, appends=options["resume"]))
-    defaults = inputs.members_of(options)
-    if options["body"]:
-        defaults["body"] = inputs.body_of(options)
-    kept = None
-    if output:
-        kept = journal.Journal(journal.journal_path(output))
-        stack.callback(kept.close, is_finished=False)
-    plan = batch.Plan(
-        lines,
-        out,
-        canonical(defaults),
-        concurrency=options["concurrency"],
-        journal=kept,
-        progressed=progressed,
-        repeats_lost=not options["at_most_once"],
-    )
-    if sys.stderr.isatty():
-        plan.bar = Bar(sys.stderr, total=total, started_s=plan.monotonic())
-    return plan
-
-
-def _opened(path: str, *, appends: bool) -> BinaryIO:
-    return open(path, "ab" if appends else "wb")
-
-
-def _batch_input(path: str, stack: ExitStack) -> tuple[Iterable[tuple[int, str]], int | None]:
-    """Numbered lines without the empty ones, and how many there are when that can be counted."""
-    if path == "-":
-        return _numbered(sys.stdin.buffer), None
-    try:
-        with open(path, "rb") as file:
-            total = sum(1 for line in file if line.strip())
-        return _numbered(stack.enter_context(open(path, "rb"))), total
-    except OSError as error:
-        raise ParameterError(
-            f"The batch {path!r} cannot be read: {error.strerror}. Check the path and its permissions."
-        ) from error
-
-
-def _numbered(file: BinaryIO) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(file, start=1):
-        if line.strip():
-            yield number, line.decode("utf-8", "replace")  # what is not UTF-8 fails as JSON, by its number
-
-
-class _interruptible:
-    """While it lasts, the first Ctrl-C sets `stop` and the second leaves at once."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self._before: Any = None
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._interrupt)
-
-    def __exit__(self, *exc: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _interrupt(self, *_: object) -> None:
-        if self._stop.is_set():
-            os._exit(CTRL_C)  # threads wait on sockets; the journal is unbuffered and whole
-        self._stop.set()
-        sys.stderr.write("\nstopping after the calls that are on their way; Ctrl-C again leaves at once\n")
-        sys.stderr.flush()
 
 
 # --- what the ways share ------------------------------------------------------------------------------------------

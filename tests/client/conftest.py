@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sagetape_client.invoker import Chances, Client
+from sagetape_client.chances import Chances
+from sagetape_client.invoker import Client
 from tests.client.standin import ENVIRON, Standin
 
 
