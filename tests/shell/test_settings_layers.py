@@ -22,6 +22,8 @@ SAMPLES: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[str, Any]]] = {
     "host": (("localhost", ("localhost",)), ("::1", ("::1",)), ('["127.0.0.2"]', ("127.0.0.2",))),
     "port": (("1", 1), ("2", 2), ("3", 3)),
     "allowed_hosts": (("a", ("a",)), ("b,c", ("b", "c")), ('["d"]', ("d",))),
+    "token_file": (("a", Path("a")), ("b", Path("b")), ('"c"', Path("c"))),
+    "skew_s": (("1", 1.0), ("-2", -2.0), ("3.5", 3.5)),
     "port_file": (("a", Path("a")), ("b", Path("b")), ('"c"', Path("c"))),
     "mode": (("verify", "verify"), ("none", "none"), ('"verify"', "verify")),
     "cassettes": (("a.tape", (Path("a.tape"),)), ("b.tape", (Path("b.tape"),)), ('"c.tape"', (Path("c.tape"),))),

@@ -50,6 +50,12 @@ class Conversations:
         """Whether any call named a session so far."""
         return self._lanes is not None
 
+    def reset(self) -> None:
+        """Forget all sessions, and which recorded steps were played."""
+        self.sessions.reset()
+        if self._lanes is not None:
+            self._lanes.unvisit()
+
     def unvisited(self) -> dict[str, tuple[int, ...]]:
         """Recorded steps that were never played, by lane."""
         return dict(self.lanes.unvisited())

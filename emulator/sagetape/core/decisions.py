@@ -31,6 +31,8 @@ class DeckSettings:
     closed_world: bool = False
     """Endpoints are declared and there is no upstream for others: an unknown name is AWS's `not found`."""
     version: str = ""
+    is_seeded: bool = False
+    """The seed was given: it decides the request ids, too."""
 
 
 NOWHERE = Route("")

@@ -9,41 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from . import chance
 from .conversations import Conversations, described, is_over
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
 from .errors import CallerError, CassetteError, ReplayError
 from .faults.selection import Faults
+from .guard import Guard
 from .journal import Entry, Journal
+from .keeping import is_worth_keeping
 from .lanes import Astray, Followed
-from .library import Library, Take, waits
+from .library import Library, Take, said_by, waits
 from .limits import within_limit
 from .matching import Matcher
 from .misses import explain_miss
 from .modes import Outcome, Where, outcome
 from .pipeline import ask_of
-from .platform import VARIANT_HEADER
+from .recognition import Recognition
 from .refusals import endpoint_not_found
 from .routing import Router
 from .scrub import Collisions, Scrubber
 from .takes import INVOCATIONS_MAX, Takes, Turn
-from .wire import Call, Interaction, Pause, Provenance, Script, SessionMark, head_of
+from .wire import Call, Interaction, Pause, Provenance, Script, SessionMark
 
 __all__ = ["Completed", "Deck", "DeckSettings", "Forward", "Kept", "Reply"]
-
-# Errors about the credentials of the recorder, not of the caller: passed on, never kept (they would replay as the
-# answer to a good request).
-RECORDER_ERRORS: Final = frozenset(
-    {
-        "ExpiredTokenException",
-        "IncompleteSignatureException",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "UnrecognizedClientException",
-    }
-)
 
 
 @dataclass(slots=True)
@@ -61,6 +50,8 @@ class Deck:
     """Whether an upstream's specification leads off this machine."""
     journal: Journal = field(default_factory=Journal)
     takes: Takes = field(init=False)
+    guard: Guard = field(init=False)
+    recognition: Recognition = field(init=False)
     conversations: Conversations = field(init=False)
     faults: Faults = field(default_factory=Faults)
     collisions: Collisions = field(default_factory=Collisions)
@@ -71,6 +62,7 @@ class Deck:
 
     def __post_init__(self) -> None:
         library = self.library
+        self.recognition = Recognition(self.matcher, self.scrubber)
         self.takes = Takes(
             exhausted=self.settings.exhausted,
             once_per_run=self.settings.mode.keeps,
@@ -78,7 +70,7 @@ class Deck:
         )
         self.conversations = Conversations(
             position_of=lambda number: library.read(number).interaction.call.position,
-            key_of=lambda call: self.matcher.key(self.scrubber.call(call)),
+            key_of=lambda call: self.recognition.of(call)[2],
             recorded=library.in_sessions,
         )
 
@@ -87,10 +79,13 @@ class Deck:
     def decide(self, call: Call, *, now: float) -> Reply | Forward:
         """What becomes of a call. `now` is Unix time in seconds on the deck's clock."""
         entry = self.journal.open(at=now, operation=call.operation, endpoint=call.endpoint)
+        entry.request_id = call.request_id
         case = Case(call, entry, now, self.chances.of(call))
         try:
             if call.members.get("SessionId"):
                 self._admit(case)
+            elif self.settings.is_seeded:
+                self._name(case)
             sticky = None if case.place is None else case.place.sticky
             case.route = self.router.route(call, case.chance, now=now, sticky=sticky)
         except CallerError as error:
@@ -105,18 +100,27 @@ class Deck:
         found = self.conversations.follow(case) if case.place is not None else None
         if found is not None:
             return self._play_step(case, found)
-        case.scrubbed, case.removed = self.scrubber.redact(case.call)
-        case.key = self.matcher.key(case.scrubbed)
+        case.scrubbed, case.removed, case.key = self.recognition.of(case.call)
         if case.place is not None:
             self.conversations.advance(case)
         return self._find(case)
 
     def _admit(self, case: Case) -> None:
-        place = self.conversations.admit(case.call, now=case.now, is_strict=not self._is_elsewhere(case.call))
-        case.place = place
-        if place is not None:
-            case.call = replace(case.call, position=place.position)
-            case.entry.session = case.call.members["SessionId"] if place.session is None else place.session.id
+        try:
+            place = self.conversations.admit(case.call, now=case.now, is_strict=not self._is_elsewhere(case.call))
+            case.place = place
+            if place is not None:
+                case.call = replace(case.call, position=place.position)
+                case.chance = self.chances.of(case.call)  # equal words at two places of a session are two draws
+                case.entry.session = case.call.members["SessionId"] if place.session is None else place.session.id
+        finally:
+            if self.settings.is_seeded:
+                self._name(case)
+
+    def _name(self, case: Case) -> None:
+        """The request id, where the seed decides it too."""
+        case.entry.request_id = case.chance.uuid("request-id")
+        case.call = replace(case.call, request_id=case.entry.request_id)
 
     def _is_elsewhere(self, call: Call) -> bool:
         """Whether another platform keeps the sessions: an upstream shaped like AWS, asked in this mode."""
@@ -127,7 +131,11 @@ class Deck:
     def _find(self, case: Case) -> Reply | Forward:
         is_live = case.place is not None and case.place.session is not None
         if self.settings.mode.plays and not is_live:
-            turn = self.takes.choose(case.key, self.library.takes(case.key), invocation_id=case.call.invocation_id)
+            takes = self.library.takes(case.key)
+            turn = self.takes.choose(case.key, takes, invocation_id=case.call.invocation_id)
+            if len(takes) > 1:
+                for text in self.guard.look(case.key, takes):
+                    self._warn(case.entry, text)
             if turn.number is not None:
                 return self._play(case, turn)
             if turn.is_exhausted:
@@ -170,7 +178,7 @@ class Deck:
         take = self.library.read(number)
         take.turn_to(self.settings.speed)
         entry.take, entry.cassette, entry.seconds_saved = number, take.cassette, take.seconds
-        self._note_answer(entry, take.script)
+        entry.status, entry.code, entry.variant = take.said
         self.journal.settle(entry, source="recorded")
         return take
 
@@ -337,11 +345,7 @@ class Deck:
         return Reply(error.script(), entry)
 
     def _note_answer(self, entry: Entry, script: Script) -> None:
-        head = head_of(script)
-        if head is not None:
-            entry.status = head.status
-            entry.code = (head.header("x-amzn-ErrorType") or "").partition(":")[0]
-            entry.variant = head.header(VARIANT_HEADER) or ""
+        entry.status, entry.code, entry.variant = said_by(script)
 
     def _warn(self, entry: Entry, text: str) -> None:
         entry.warnings += (text,)
@@ -362,7 +366,7 @@ class Deck:
         self._note_answer(entry, script)
         self.router.finish(case.route, now=now)
         self.journal.settle(entry, source="live")
-        if not forward.keep or not self._is_worth_keeping(script):
+        if not forward.keep or not is_worth_keeping(script, keeps_errors=self.settings.record_errors):
             return Completed(script, None)
         if self.collisions.is_collision(case.key, case.removed):
             text = f"a request to {entry.endpoint} differs from a recorded one only in what scrubbing removes: not kept"
@@ -383,18 +387,13 @@ class Deck:
         forwarded, and kept as the next take."""
         self.takes.skip_to_end(key, len(self.library.takes(key)))
 
-    def _is_worth_keeping(self, script: Script) -> bool:
-        head = head_of(script)
-        if head is None:
-            return self.settings.record_errors
-        code = (head.header("x-amzn-ErrorType") or "").partition(":")[0]
-        # A code of ours is no answer of a model: an upstream that could not be reached, another Sagetape's miss.
-        return code not in RECORDER_ERRORS and not code.startswith("Sagetape")
-
     def reset(self) -> None:
         """As if nothing had been asked yet; recordings stay."""
         self.takes.reset()
         self.journal.clear()
         self.warnings.clear()
         self.chances.reset()
-        self.conversations.sessions.reset()
+        self.conversations.reset()
+        self.router.reset()
+        self.faults.rewind()
+        self._attempts.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 ENTRIES_MAX = 10_000  # about 5 MiB; the counters go on when the oldest entries leave
@@ -23,6 +23,8 @@ class Entry:
     status: int = 0
     code: str = ""
     """The error type, when it is an error."""
+    request_id: str = ""
+    """`x-amzn-RequestId` of the answer."""
     upstream: str = ""
     """Which upstream answered, when one did."""
     cassette: str = ""
@@ -47,11 +49,21 @@ class Journal:
     """The entries of one deck, and counters that never forget."""
 
     entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=ENTRIES_MAX))
-    counts: Counter[str] = field(default_factory=Counter)
-    """By source."""
+    answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    """Calls by source, operation and status."""
     shares: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Calls by (endpoint, variant that served)."""
     total: int = 0
+    listeners: list[Callable[[Entry], None]] = field(default_factory=list)
+    """Told of every entry once its answer is known. They must not wait."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Calls by source."""
+        found: Counter[str] = Counter()
+        for (source, _, _), count in self.answers.items():
+            found[source] += count
+        return found
 
     def open(self, *, at: float, operation: str, endpoint: str) -> Entry:
         """A new entry, numbered from 1."""
@@ -63,9 +75,11 @@ class Journal:
     def settle(self, entry: Entry, *, source: str) -> None:
         """Counts the entry under where its answer comes from; called once per entry."""
         entry.source = source
-        self.counts[source] += 1
+        self.answers[source, entry.operation, entry.status] += 1
         if entry.variant:
             self.shares[entry.endpoint, entry.variant] += 1
+        for tell in self.listeners:
+            tell(entry)
 
     def misses(self) -> Iterator[Entry]:
         """The requests that nothing answered, oldest first."""
@@ -74,6 +88,6 @@ class Journal:
     def clear(self) -> None:
         """Forgets everything, the counters too."""
         self.entries.clear()
-        self.counts.clear()
+        self.answers.clear()
         self.shares.clear()
         self.total = 0

@@ -133,6 +133,11 @@ class Lanes:
         if lane in self._lanes:
             self._lanes[lane].visited.add(step)
 
+    def unvisit(self) -> None:
+        """No step was played yet."""
+        for lane in self._lanes.values():
+            lane.visited.clear()
+
     def unvisited(self) -> Mapping[str, tuple[int, ...]]:
         """Recorded steps that were never played, by lane."""
         left = {name: tuple(n for n in lane.numbers if n not in lane.visited) for name, lane in self._lanes.items()}

@@ -82,6 +82,10 @@ class Router:
         plan = self._plans.get(endpoint)
         return plan is not None and plan.serving.scale(component, copies)
 
+    def reset(self) -> None:
+        """As declared again: no instance busy, no model loaded, no call counted."""
+        self._plans = {name: Plan(plan.endpoint) for name, plan in self._plans.items()}
+
     def shares(self, endpoint: str) -> list[Share]:
         """Expected and actual traffic by variant; empty for an endpoint that is not declared."""
         plan = self._plans.get(endpoint)

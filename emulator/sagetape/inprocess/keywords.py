@@ -14,7 +14,7 @@ from ..shell.setting_tables import TABLE_READERS
 from ..shell.settings import ServerSettings
 
 LISTS = ("upstream", "host", "allowed_hosts", "regions")
-PATHS = ("record_to", "port_file", "python_path")
+PATHS = ("record_to", "port_file", "token_file", "python_path")
 
 
 def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> ServerSettings:

@@ -6,43 +6,64 @@ signature, the signature before the members (public traces of this front-end fam
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion, web
+from aiohttp.http_parser import RawRequestMessage
 
 from ..core import operations
+from ..core.canonical import fields_of
+from ..core.chance import draw, uuid_of
 from ..core.deck import Forward, Reply
 from ..core.errors import CallerError, compact_json
 from ..core.hosts import HostRule
-from ..core.operations import Service
+from ..core.operations import Operation, Service
 from ..core.refusals import body_too_large
-from ..core.sigv4 import Identity, Verifier
-from ..core.wire import Call, Head, Script, Step
+from ..core.sigv4 import Identity, Pending, Verifier
+from ..core.wire import Call, Head, RawHeaders, Script, Step
 from .bodies import LARGE_BYTES, Budget, read_body
-from .connections import malformed
-from .decks import ADMIN_PREFIX, Decks, Player, split_deck
+from .decks import ADMIN_PREFIX, DEFAULT, Decks, Player, split_deck
+from .gate import check_connection, path_of
 from .live import live_answer
+from .metrics import Histogram
 from .player import Dates, Prepared, ScriptReply, WholeReply, fill, is_plain, replayed, script_length
 
 log = logging.getLogger("sagetape")
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2.1
 
-Response = WholeReply | ScriptReply
+Response: TypeAlias = WholeReply | ScriptReply
+Later: TypeAlias = Callable[[web.BaseRequest], Awaitable[Response]]
+"""What is left of a request that was decided where its bytes arrived."""
+
+
+class Opened(NamedTuple):
+    """A request whose head was accepted."""
+
+    deck: str
+    operation: Operation
+    endpoint: str
+    fields: dict[bytes, bytes]
+    """Headers by lower-case name, duplicates joined."""
+    pending: Pending
 
 
 class RequestIds:
     """`x-amzn-RequestId`: a UUID of version 4 for each answer; random once per process, counted after that.
 
-    One system call per answer would cost as much as the rest of a lookup.
+    One system call per answer would cost as much as the rest of a lookup. With a seed that was given, the deck makes
+    the ids of calls; what is answered before a deck is reached has the seed's prefix here.
     """
 
-    def __init__(self) -> None:
-        self._prefix = str(uuid.uuid4())[:24].encode()
+    def __init__(self, seed: int | None = None) -> None:
+        first = uuid.uuid4().bytes if seed is None else draw(seed, "request-ids", key=b"", occurrence=0)
+        self._prefix = uuid_of(first)[:24].encode()
         self._count = 0
 
     def __call__(self) -> bytes:
@@ -61,14 +82,52 @@ class App:
     region: str
     account: str
     body_max_bytes: int
-    admin: Callable[[web.BaseRequest, str], object] | None = None
+    admin: Callable[[web.BaseRequest, str], Awaitable[Script]] | None = None
     wall: Callable[[], float] = time.time
     explain: bool = False
     dates: Dates = field(default_factory=Dates)
     new_request_id: RequestIds = field(default_factory=RequestIds)
     budget: Budget = field(default_factory=Budget)
+    latency: Histogram = field(default_factory=Histogram)
+    """Seconds from a call's decision to its answer's head."""
     refused: dict[str, int] = field(default_factory=dict)
     """Refusals before a deck was reached, by error code."""
+
+    # --- a request that is there in full, on a deck that waits for nobody ---
+
+    def deck_at_once(self, message: RawRequestMessage) -> Player | None:
+        """The deck that can answer this request where its bytes arrive; None: it goes the usual way."""
+        target = message.path
+        if target.startswith("/endpoints/"):
+            player = self.decks.known(DEFAULT)
+        elif target.startswith("/deck/"):
+            player = self.decks.known(target.split("/", 3)[2])
+        else:
+            return None
+        return player if player is not None and _asks_nobody(player) else None
+
+    def answer_at_once(self, player: Player, message: RawRequestMessage, body: bytes) -> WholeReply | Later:
+        """The answer to a request that has arrived whole, or what is left to be waited for."""
+        request_id = self.new_request_id()
+        target = message.path.encode("utf-8", "surrogateescape")
+        try:
+            opened = self._open(message.method, target, message.raw_headers, version=message.version)
+            if len(body) > self.body_max_bytes:
+                raise body_too_large(self.body_max_bytes)
+            call = self._call(opened, body, hashlib.sha256(body).digest(), request_id=request_id)
+            started = time.perf_counter()
+            decision = player.deck.decide(call, now=player.clock.now())
+        except CallerError as error:
+            self._count_refusal(error, message.method, message.path)
+            closes = error.status == 421 or error.code == "SagetapeMalformedRequest"
+            return self._prepared(Prepared(error.script()), request_id, keep_alive=not closes)
+        whole = self._whole_reply(player, decision, keep_alive=True) if isinstance(decision, Reply) else None
+        if whole is None:
+            return lambda request: self._perform_rest(request, player, decision)
+        self.latency.observe(time.perf_counter() - started)
+        return whole
+
+    # --- the usual way ---
 
     async def handle(self, request: web.BaseRequest) -> Response:
         """The whole life of one request."""
@@ -76,69 +135,66 @@ class App:
         try:
             return await self._handle(request, request_id)
         except CallerError as error:
-            self._count_refusal(error, request)
+            self._count_refusal(error, request.method, request.raw_path)
             # A body that was not read, or a connection whose framing is in doubt, is not gone on with.
             closes = not request.content.is_eof() or error.status == 421 or error.code == "SagetapeMalformedRequest"
             return self._whole(request, error.script(), request_id, closes=closes)
 
     async def _handle(self, request: web.BaseRequest, request_id: bytes) -> Response:
         target = request.raw_path.encode("utf-8", "surrogateescape")
-        headers = request.raw_headers
-        self._check_connection(request, target)
         path = path_of(target)
         if path.startswith(ADMIN_PREFIX) or path == b"/ping":
+            self._check_connection(request, target)
             return await self._administer(request, path, request_id)
-        deck_name, aws_path = split_deck(path)
-        operation, endpoint = self.service.resolve(request.method, aws_path)
-        pending = self.verifier.begin(request.method, target, headers, self.wall())
-        body, body_sha256 = await self._read(request, headers)
-        identity = pending.finish(body_sha256.hex().encode())
-        self._warn(identity)
-        members = self.service.members(operation, endpoint, headers)
+        opened = self._open(request.method, target, request.raw_headers, version=request.version)
+        body, body_sha256 = await self._read(request, opened.fields)
+        call = self._call(opened, body, body_sha256, request_id=request_id)
+        return await self.answer(request, self.decks.get(opened.deck), call)
+
+    def _check_connection(self, request: web.BaseRequest, target: bytes) -> None:
+        headers = request.raw_headers
+        check_connection(request.version, target, headers=headers, fields=fields_of(headers), hosts=self.hosts)
+
+    def _open(self, method: str, target: bytes, headers: RawHeaders, *, version: HttpVersion) -> Opened:
+        """Everything that is refused without the body."""
+        fields = fields_of(headers)
+        check_connection(version, target, headers=headers, fields=fields, hosts=self.hosts)
+        deck, aws_path = split_deck(path_of(target))
+        operation, endpoint = self.service.resolve(method, aws_path)
+        pending = self.verifier.begin(method, target, headers, self.wall() + self.decks.skew_s(deck), fields=fields)
+        return Opened(deck, operation, endpoint, fields, pending)
+
+    def _call(self, opened: Opened, body: bytes, body_sha256: bytes, *, request_id: bytes) -> Call:
+        """The call, its signature verified and its members judged."""
+        operation, endpoint, fields = opened.operation, opened.endpoint, opened.fields
+        identity = opened.pending.finish(body_sha256.hex().encode())
+        if identity.warnings:
+            self._warn(identity)
+        members = self.service.members_in(operation, endpoint, fields)
         if operation.name == operations.ASYNC:
             raise operations.unsupported_async()
-        call = Call(
+        invocation_id = fields.get(b"amz-sdk-invocation-id")
+        return Call(
             operation=operation.name,
             endpoint=endpoint,
             members=members,
             body=body,
             body_sha256=body_sha256,
-            invocation_id=_text(headers, b"amz-sdk-invocation-id"),
+            invocation_id=None if invocation_id is None else invocation_id.decode("latin-1"),
             region=identity.region or self.region,
             account=self.account,
             request_id=request_id.decode(),
         )
-        return await self.answer(request, self.decks.get(deck_name), call)
 
-    # --- before the deck ---
-
-    def _check_connection(self, request: web.BaseRequest, target: bytes) -> None:
-        headers = request.raw_headers
-        if request.version != HttpVersion11:
-            check_version(request.version, headers)
-        hosts = [value for key, value in headers if len(key) == 4 and key.lower() == b"host"]
-        if len(hosts) != 1 or not self.hosts.allows(hosts[0]) or not self._is_our_target(target):
-            raise CallerError(421, "", b"", content_type=None, reason=_foreign_host(hosts))
-        for key, value in headers:
-            if len(key) == 7 and key.lower() == b"upgrade":
-                raise upgrade_refused(value)
-
-    def _is_our_target(self, target: bytes) -> bool:
-        """An absolute-form target (aiobotocore over httpx always sends one) names a host too."""
-        if target.startswith(b"/"):
-            return True
-        _, separator, rest = target.partition(b"://")
-        return bool(separator) and self.hosts.allows(rest.partition(b"/")[0])
-
-    async def _read(self, request: web.BaseRequest, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bytes]:
+    async def _read(self, request: web.BaseRequest, fields: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
         content = request.content
         if content.is_eof():
             return await read_body(content, limit_bytes=self.body_max_bytes)
-        announced = _text(headers, b"content-length")
-        size_bytes = int(announced) if announced is not None and announced.isdecimal() else self.body_max_bytes
+        announced = fields.get(b"content-length", b"")
+        size_bytes = int(announced) if announced.isdigit() else self.body_max_bytes
         if size_bytes > self.body_max_bytes:
             raise body_too_large(self.body_max_bytes)
-        if (_text(headers, b"expect") or "").lower() == "100-continue" and request.transport is not None:
+        if fields.get(b"expect", b"").lower() == b"100-continue" and request.transport is not None:
             request.transport.write(CONTINUE)
         if size_bytes <= LARGE_BYTES:
             return await read_body(content, limit_bytes=self.body_max_bytes)
@@ -155,18 +211,18 @@ class App:
             if count == 1:
                 log.warning("%s", warning)
 
-    def _count_refusal(self, error: CallerError, request: web.BaseRequest) -> None:
+    def _count_refusal(self, error: CallerError, method: str, raw_path: str) -> None:
         code = error.code or str(error.status)
         self.refused[code] = self.refused.get(code, 0) + 1
         if error.reason:
-            log.warning("refused %s %s: %s %s", request.method, _printable(request.raw_path), code, error.reason)
+            log.warning("refused %s %s: %s %s", method, operations.printable(raw_path, limit=200), code, error.reason)
 
     async def _administer(self, request: web.BaseRequest, path: bytes, request_id: bytes) -> Response:
         if path == b"/ping":  # known from SageMaker containers
             return self._whole(request, (Head(200),), request_id)
         if self.admin is None:
             raise CallerError(404, "SagetapeNotFound", compact_json({"Message": "This server has no admin API."}))
-        script = await self.admin(request, path.decode("latin-1"))  # type: ignore[misc]
+        script = await self.admin(request, path.decode("latin-1"))
         return self._whole(request, script, request_id)
 
     # --- the answer ---
@@ -174,53 +230,73 @@ class App:
     async def answer(self, request: web.BaseRequest, player: Player, call: Call) -> Response:
         """Decides and performs one call on one deck."""
         player.in_flight += 1
+        started = time.perf_counter()
         try:
-            decision = player.deck.decide(call, now=player.clock.now())
-            if isinstance(decision, Reply):
-                return self._reply(request, player, call, decision)
-            return await self._forward(request, player, call, decision)
+            response = await self._perform(request, player, player.deck.decide(call, now=player.clock.now()))
+            self.latency.observe(time.perf_counter() - started)
+            return response
         finally:
             player.in_flight -= 1
 
-    def _reply(self, request: web.BaseRequest, player: Player, call: Call, reply: Reply) -> Response:
+    async def _perform(self, request: web.BaseRequest, player: Player, decision: Reply | Forward) -> Response:
+        if isinstance(decision, Reply):
+            whole = self._whole_reply(player, decision, keep_alive=request.keep_alive)
+            if whole is not None:
+                return whole
+        return await self._perform_rest(request, player, decision)
+
+    async def _perform_rest(self, request: web.BaseRequest, player: Player, decision: Reply | Forward) -> Response:
+        """What does not leave in one write."""
+        if isinstance(decision, Forward):
+            return await self._forward(request, player, decision)
+        return self._script(request, player, decision.entry.request_id, decision.script)
+
+    def _whole_reply(self, player: Player, reply: Reply, *, keep_alive: bool) -> WholeReply | None:
+        """The answer when it leaves in one write; None for one that has to be performed."""
         if reply.kept is not None:
             player.write(reply.kept, reply.entry)
         take = reply.take
         if take is None:
-            return self._script(request, player, call, reply.script)
-        prepared = take.prepared
-        if prepared is None:
-            prepared = take.prepared = Prepared(take.script) if is_plain(take.script) else False
-        if isinstance(prepared, Prepared):
-            return self._prepared(request, prepared, call.request_id.encode())
-        return self._script(request, player, call, reply.script)
+            prepared: object = Prepared(reply.script) if is_plain(reply.script) else None
+        else:
+            prepared = take.prepared
+            if prepared is None:
+                prepared = take.prepared = Prepared(take.script) if is_plain(take.script) else False
+        if not isinstance(prepared, Prepared):
+            return None
+        return self._prepared(
+            prepared, reply.entry.request_id.encode(), keep_alive=keep_alive, dates=player.dates or self.dates
+        )
 
-    async def _forward(self, request: web.BaseRequest, player: Player, call: Call, forward: Forward) -> Response:
+    async def _forward(self, request: web.BaseRequest, player: Player, forward: Forward) -> Response:
         # aiohttp runs each request in a task of its own: a stream's later parts are still this call's time.
         player.clock.begin_call()
+        request_id = forward.entry.request_id
         answer = await live_answer(player, forward)
         if isinstance(answer, tuple):
-            return self._script(request, player, call, answer)
-        return self._steps(request, player, call, answer, length_bytes=None)
+            return self._script(request, player, request_id, answer)
+        return self._steps(request, player, request_id, answer, length_bytes=None)
 
-    def _script(self, request: web.BaseRequest, player: Player, call: Call, script: Script) -> Response:
+    def _script(self, request: web.BaseRequest, player: Player, request_id: str, script: Script) -> Response:
         if is_plain(script):
-            return self._prepared(request, Prepared(script), call.request_id.encode())
-        return self._steps(request, player, call, replayed(script), length_bytes=script_length(script))
+            dates = player.dates or self.dates
+            return self._prepared(Prepared(script), request_id.encode(), keep_alive=request.keep_alive, dates=dates)
+        return self._steps(request, player, request_id, replayed(script), length_bytes=script_length(script))
 
     def _steps(
         self,
         request: web.BaseRequest,
         player: Player,
-        call: Call,
+        request_id: str,
         steps: AsyncIterator[Step],
         *,
         length_bytes: int | None,
     ) -> ScriptReply:
         keep_alive = request.keep_alive
+        dates = player.dates or self.dates
 
         def fill_head(template: bytes) -> bytes:
-            return fill(template, request_id=call.request_id.encode(), date=self.dates.now(), keep_alive=keep_alive)
+            return fill(template, request_id=request_id.encode(), date=dates.now(), keep_alive=keep_alive)
 
         return ScriptReply(
             steps,
@@ -234,57 +310,17 @@ class App:
     def _whole(
         self, request: web.BaseRequest, script: Script, request_id: bytes, *, closes: bool = False
     ) -> WholeReply:
-        return self._prepared(request, Prepared(script), request_id, closes=closes)
+        return self._prepared(Prepared(script), request_id, keep_alive=request.keep_alive and not closes)
 
     def _prepared(
-        self, request: web.BaseRequest, prepared: Prepared, request_id: bytes, *, closes: bool = False
+        self, prepared: Prepared, request_id: bytes, *, keep_alive: bool, dates: Dates | None = None
     ) -> WholeReply:
-        keep_alive = request.keep_alive and not closes
-        block = fill(prepared.template, request_id=request_id, date=self.dates.now(), keep_alive=keep_alive)
+        date = (dates or self.dates).now()
+        block = fill(prepared.template, request_id=request_id, date=date, keep_alive=keep_alive)
         return WholeReply(prepared, block=block, keep_alive=keep_alive)
 
 
-# --- small readings of a request -----------------------------------------------------------------------------------
-
-
-def path_of(target: bytes) -> bytes:
-    """The raw path of a request target, without query and without the scheme and host of an absolute form."""
-    if not target.startswith(b"/"):
-        _, _, rest = target.partition(b"://")
-        slash = rest.find(b"/")
-        target = rest[slash:] if slash >= 0 else b"/"
-    return target.partition(b"?")[0]
-
-
-def _text(headers: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
-    size = len(name)
-    for key, value in headers:
-        if len(key) == size and key.lower() == name:
-            return value.decode("latin-1")
-    return None
-
-
-def _printable(text: str) -> str:
-    return operations.printable(text, limit=200)
-
-
-def _foreign_host(hosts: list[bytes]) -> str:
-    if len(hosts) != 1:
-        return f"the request has {len(hosts)} Host headers; one is needed."
-    shown = operations.printable(hosts[0].decode("latin-1"), limit=80)
-    return f"Host {shown} is not this server's. Call it by its loopback address, or start it with --allowed-host."
-
-
-def check_version(version: HttpVersion, headers: tuple[tuple[bytes, bytes], ...]) -> None:
-    """Refuses what is neither HTTP/1.1 nor 1.0, and chunks in 1.0, which a proxy before us may read otherwise.
-
-    RFC 9112, 6.1: a server treats such a message as one whose framing is faulty.
-    """
-    if version != HttpVersion10 or _text(headers, b"transfer-encoding") is not None:
-        raise malformed()
-
-
-def upgrade_refused(value: bytes) -> CallerError:
-    """No path here upgrades: another protocol after a signed request is how smuggling begins."""
-    text = "This server speaks HTTP/1.1 only and upgrades no connection. Send the request without Upgrade."
-    return CallerError(400, "SagetapeMalformedRequest", compact_json({"message": text}))
+def _asks_nobody(player: Player) -> bool:
+    """Whether this deck knows of no upstream at all, so that none of its decisions waits for one."""
+    deck = player.deck
+    return not (deck.settings.upstream or deck.settings.miss_function or deck.router.endpoints)

@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ..core.cassette import Rekey
 from ..core.chance import Chances
 from ..core.deck import Deck, DeckSettings
 from ..core.matching import Matcher, MatchRules
-from ..core.modes import Mode, mode_for
+from ..core.modes import MODES, Mode, mode_for
 from ..core.routing import Router
 from ..core.rules import ScrubRules
 from ..core.scrub import Scrubber
@@ -24,7 +25,8 @@ from . import upstreams
 from .clock import Clock, RealClock, VirtualClock
 from .decks import DEFAULT, Decks, Player
 from .library import Shelf
-from .settings import ServerSettings
+from .recorders import close_recorder, known_accounts, open_recorder, remember_accounts, repeated_keys, stale
+from .settings import ACCOUNT, ServerSettings
 from .store import Cassette, CassetteSettings
 from .upstreams.modules import find_function, import_first
 from .upstreams.upstream import Upstream
@@ -51,7 +53,7 @@ class Assembly:
         given = self.settings.seed
         self.seed = secrets.randbelow(SEED_MAX) if given is None else given
         self._played = tuple(Cassette.open(path) for path in self.settings.cassettes)
-        self.decks = Decks(self._make_player)
+        self.decks = Decks(self._first_player)
         for spec in self.settings.upstreams():
             self.find_upstream((spec,))  # a wrong specification is found now, not at the first request
 
@@ -76,72 +78,77 @@ class Assembly:
 
     # --- decks ---
 
-    def _make_player(self, name: str) -> Player:
-        settings = self.settings
-        recorder = self._open_recorder(name)
-        mode = self._mode(recorder)
+    def _first_player(self, name: str) -> Player:
+        return self.make_player(name, self.settings)
+
+    def make_player(self, name: str, settings: ServerSettings) -> Player:
+        """A deck with settings of its own over the server's cassettes and upstreams."""
+        recorder = self._open_recorder(name, settings.mode) if settings.record_to is not None else None
+        mode = self._mode(recorder, settings)
         shelf = self._shelf(recorder)
         scrub_rules = self._scrub_rules(shelf)
-        clock = self._clock()
+        clock = clock_of(settings.clock)
+        seen, warnings = known_accounts(shelf.cassettes)
+        scrubber = Scrubber(scrub_rules, account=None if settings.account == ACCOUNT else settings.account, seen=seen)
+        if recorder is not None:
+            remember_accounts(recorder, scrubber.seen)
         deck = Deck(
             name=name,
-            settings=self._deck_settings(mode),
+            settings=deck_settings(mode, settings),
             library=shelf,
             matcher=self._matcher(shelf),
-            scrubber=Scrubber(scrub_rules, account=settings.account),
+            scrubber=scrubber,
             router=Router(settings.endpoints.values(), is_virtual=clock.is_virtual),
-            chances=Chances(self.seed),
+            chances=Chances(self.seed if settings.seed is None else settings.seed),
             is_remote=self.is_remote,
         )
         for rule in settings.faults:
             deck.faults.add(rule)
+        for text in (*warnings, *doubts(deck, shelf, settings)):
+            deck.warnings[text] = 1
+            log.warning("%s", text)
         scanner = None
         if mode.keeps:
             allowed = frozenset(mark for cassette in shelf.cassettes for mark in cassette.settings.allowed)
             scanner = Scanner(self.live_secrets, allowed=allowed | set(scrub_rules.allowed), zstd=find_zstd())
-        return Player(deck, clock, self.find_upstream, shelf, cassette=recorder, scanner=scanner)
-
-    def _deck_settings(self, mode: Mode) -> DeckSettings:
-        settings = self.settings
-        return DeckSettings(
-            mode=mode,
-            miss_policy=settings.miss_policy,
-            miss_function=None if settings.miss_function is None else f"function:{settings.miss_function}",
-            exhausted=settings.exhausted,
-            record_errors=settings.record_errors,
-            speed=settings.speed,
-            upstream=settings.upstream,
-            closed_world=bool(settings.endpoints) and not settings.upstream,
-            version=__version__,
+        return Player(
+            deck, clock, self.find_upstream, shelf, cassette=recorder, scanner=scanner, skew_s=settings.skew_s
         )
 
-    def _mode(self, recorder: Cassette | None) -> Mode:
-        if self.settings.is_replay and self.settings.mode == "none":
+    async def retire(self, name: str) -> None:
+        """Forgets a deck, and closes the file that it alone recorded into."""
+        player = self.decks.get(name)
+        self.decks.remove(name)
+        await player.settle()
+        if player.cassette is not None:
+            self._recorders.remove(player.cassette)
+            failure = close_recorder(player.cassette, is_clean=is_clean(player))
+            if failure is not None:
+                self.decks.past.failures.append(failure)
+
+    def _mode(self, recorder: Cassette | None, settings: ServerSettings) -> Mode:
+        if settings.is_replay and settings.mode == "none":
             return mode_for("replay", had_recordings=True)
         had = any(len(cassette) for cassette in (*self._played, *([recorder] if recorder else [])))
-        return mode_for(self.settings.mode, had_recordings=had)
-
-    def _clock(self) -> Clock:
-        text = self.settings.clock
-        if text == "real":
-            return RealClock()
-        return VirtualClock(None if text == "virtual" else datetime.fromisoformat(text).timestamp())
+        return mode_for(settings.mode, had_recordings=had)
 
     # --- cassettes ---
 
-    def _open_recorder(self, deck: str) -> Cassette | None:
+    def _open_recorder(self, deck: str, mode: str) -> Cassette | None:
         """The cassette that a deck records into: the server's, or for a named deck one beside it."""
         path = self.settings.record_to
         if path is None:
             return None
         if deck != DEFAULT:
             path = path.with_name(f"{path.stem}.{deck}{path.suffix}")
-        rules = MatchRules.from_dict(self.settings.match or self._first_rules())
-        durability = "disk" if self.settings.durability == "sync" else "cache"
-        header = CassetteSettings(match=rules.as_dict(), scrub=dict(self.settings.scrub), seed=self.seed)
-        existing = None if self.settings.match or not path.exists() else {}
-        recorder = Cassette.open(
-            path, writable=True, settings=header if existing is None else None, durability=durability
+        recorder = open_recorder(
+            path,
+            replaces=mode in MODES and MODES[mode].replaces,
+            match=self.settings.match,
+            scrub=self.settings.scrub,
+            fallback_match=self._first_rules(),
+            seed=self.seed,
+            durability="disk" if self.settings.durability == "sync" else "cache",
         )
         self._recorders.append(recorder)
         return recorder
@@ -161,7 +168,7 @@ class Assembly:
             if MatchRules.from_dict(cassette.settings.match).as_dict() != wanted and cassette is not recorder:
                 matcher = _matcher(MatchRules.from_dict(wanted), self.settings.python_path)
                 header = CassetteSettings(match=wanted)
-                cassette = Cassette.open(cassette.path, settings=header, rekey=lambda i, m=matcher: m.key(i.call))
+                cassette = Cassette.open(cassette.path, settings=header, rekey=rekey_with(matcher))
             shelved.append(cassette)
         return Shelf(shelved)
 
@@ -183,14 +190,55 @@ class Assembly:
         for player in self.decks:
             await player.settle()
         failures = []
+        unclean = [player.cassette for player in self.decks if not is_clean(player)]
         for cassette in (*self._recorders, *self._played):
-            try:
-                cassette.close()
-            except OSError as error:
-                failures.append(f"{cassette.path} could not be closed cleanly: {error}")
+            failure = close_recorder(cassette, is_clean=not any(cassette is one for one in unclean))
+            if failure is not None:
+                failures.append(failure)
         for upstream in self._upstreams.values():
             await upstream.close()
         return failures
+
+
+def deck_settings(mode: Mode, settings: ServerSettings) -> DeckSettings:
+    """What a deck is told of the server's settings."""
+    return DeckSettings(
+        mode=mode,
+        miss_policy=settings.miss_policy,
+        miss_function=None if settings.miss_function is None else f"function:{settings.miss_function}",
+        exhausted=settings.exhausted,
+        record_errors=settings.record_errors,
+        speed=settings.speed,
+        upstream=settings.upstream,
+        closed_world=bool(settings.endpoints) and not settings.upstream,
+        version=__version__,
+        is_seeded=settings.seed is not None,
+    )
+
+
+def rekey_with(matcher: Matcher) -> Rekey:
+    """Gives interactions their keys under a matcher's rules."""
+    return lambda interaction: matcher.key(interaction.call)
+
+
+def is_clean(player: Player) -> bool:
+    """Whether everything that should be kept was."""
+    return not player.secrets and not player.failures
+
+
+def doubts(deck: Deck, shelf: Shelf, settings: ServerSettings) -> list[str]:
+    """What is doubtful before the first call: recordings that are too old; under --strict every key is looked at."""
+    found = list(stale(shelf.cassettes, settings.max_age_s))
+    if settings.strict and deck.settings.mode.plays:
+        found += [text for key, takes in repeated_keys(shelf) for text in deck.guard.look(key, takes)]
+    return found
+
+
+def clock_of(text: str) -> Clock:
+    """The clock that `real`, `virtual` or an ISO time stands for."""
+    if text == "real":
+        return RealClock()
+    return VirtualClock(None if text == "virtual" else datetime.fromisoformat(text).timestamp())
 
 
 def _matcher(rules: MatchRules, folder: Path) -> Matcher:

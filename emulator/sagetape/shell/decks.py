@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +22,7 @@ from ..core.secrets import Scanner
 from ..core.wire import Script, Step
 from .clock import Clock
 from .library import Shelf
+from .player import Dates
 from .store import Cassette
 from .upstreams.upstream import NothingHere, Upstream
 
@@ -59,7 +62,15 @@ class Player:
     """Interactions that could not be written; the run ends with 6."""
     is_expected: bool = True
     """Made by configuration or by the admin API, not by a request's path alone."""
+    skew_s: float = 0.0
+    """How far the signature window and `Date` are ahead of the wall clock, which they follow otherwise."""
+    dates: Dates | None = None
+    """Of this deck alone; None: the server's."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.skew_s:
+            self.dates = Dates(lambda: time.time() + self.skew_s)
 
     def keep(self, forward: Forward, script: Script, *, source: str, synthetic: bool) -> Script:
         """Reports an answer to the deck and writes what it wants kept; the answer as the client gets it.
@@ -128,6 +139,28 @@ async def _exhaust(steps: AsyncIterator[Step]) -> None:
         pass
 
 
+@dataclass(slots=True)
+class Past:
+    """What decks that are no more amounted to: they still count for the server's summary and exit code."""
+
+    answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    kept: int = 0
+    secrets: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    unexpected: list[str] = field(default_factory=list)
+
+    def add(self, player: Player) -> None:
+        """Takes over what a deck counted."""
+        self.answers.update(player.deck.journal.answers)
+        self.kept += player.kept
+        self.secrets += player.secrets
+        self.failures += player.failures
+        self.warnings.update(player.deck.warnings)
+        if not player.is_expected:
+            self.unexpected.append(player.deck.name)
+
+
 class Decks:
     """All decks of a server, by name. `make` builds one on first use."""
 
@@ -135,19 +168,38 @@ class Decks:
         self._make = make
         self._decks_max = decks_max
         self._players: dict[str, Player] = {}
+        self.past = Past()
 
     def get(self, name: str) -> Player:
         """The deck of that name. Raises CallerError for a name that is none, and when there are too many."""
         player = self._players.get(name)
         return player if player is not None else self._first(name)
 
+    def known(self, name: str) -> Player | None:
+        """The deck of that name, if it was used before; none is made."""
+        return self._players.get(name)
+
     def add(self, name: str, player: Player) -> None:
         """A deck made on purpose."""
         self._players[name] = player
 
     def remove(self, name: str) -> None:
-        """Forgets a deck; the next use of its name makes a new one."""
-        self._players.pop(name, None)
+        """Forgets a deck but for what it counted; the next use of its name makes a new one."""
+        player = self._players.pop(name, None)
+        if player is not None:
+            self.past.add(player)
+
+    def skew_s(self, name: str) -> float:
+        """A deck's skew; 0 for one that is not there yet. A request whose signature is not verified makes none."""
+        player = self._players.get(name)
+        return 0.0 if player is None else player.skew_s
+
+    def check(self, name: str) -> None:
+        """Raises CallerError for a name that is none, and when there are too many decks for one more."""
+        if NAME.fullmatch(name) is None:
+            raise _refusal(f"{name[:100]!r} is no name for a deck: use letters, digits, dots, dashes, underscores.")
+        if len(self._players) >= self._decks_max:
+            raise _refusal(f"There are {self._decks_max} decks already. Remove some: DELETE /_sagetape/decks/<name>.")
 
     def __iter__(self) -> Iterator[Player]:
         return iter(list(self._players.values()))
@@ -160,14 +212,16 @@ class Decks:
         return list(self._players)
 
     def _first(self, name: str) -> Player:
-        if NAME.fullmatch(name) is None:
-            raise _refusal(f"{name[:100]!r} is no name for a deck: use letters, digits, dots, dashes, underscores.")
-        if len(self._players) >= self._decks_max:
-            raise _refusal(f"There are {self._decks_max} decks already. Remove some: DELETE /_sagetape/decks/<name>.")
-        player = self._make(name)
-        if name != DEFAULT:
+        self.check(name)
+        if name == DEFAULT:
+            player = self._make(name)  # at start, where what is wrong ends the server
+        else:
+            try:
+                player = self._make(name)
+            except CassetteError as error:
+                raise _refusal(f"Deck {name} cannot record: {error}") from None
             player.is_expected = False
-            log.info("deck %s made on first use", name)
+            log.warning("deck %s was made by a request's path; nothing had announced it", name)
         self._players[name] = player
         return player
 

@@ -137,7 +137,7 @@ def read_tables(layers: Layers, file: ConfigFile | None) -> None:
 
 def resolve_paths(layers: Layers, folder: Path, *, file: ConfigFile | None) -> None:
     """Makes paths absolute: the file's from its own folder and with globs, any other from the working folder."""
-    for name in ("cassettes", "record_to", "port_file", "upstream_ca"):
+    for name in ("cassettes", "record_to", "port_file", "token_file", "upstream_ca"):
         if name not in layers.values:
             continue
         is_from_file = file is not None and ":" in layers.place(name)

@@ -24,7 +24,8 @@ from typing import Any, Final
 from ..core.hosts import HostRule
 from ..core.sigv4 import Verifier
 from . import host_os
-from .app import App
+from .admin import Admin, Surroundings
+from .app import App, RequestIds
 from .assembly import Assembly
 from .connections import Server, require_c_parser
 from .decks import DEFAULT
@@ -33,6 +34,8 @@ from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
 from .settings import ServerSettings
+from .summary import sum_up
+from .token import file_with_token, token_from
 
 log = logging.getLogger("sagetape")
 
@@ -51,23 +54,30 @@ class Running:
     url: str
     server: Server
     listeners: list[asyncio.Server]
+    admin: Admin | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     is_interrupted: bool = False
 
     def ready_fields(self) -> dict[str, Any]:
-        """The ready line's fields, in its order."""
+        """The ready line's fields, in its order; what opens anything is last."""
+        fields = self.open_fields()
+        if self.assembly.settings.token_file is not None:
+            fields["token_file"] = str(self.assembly.settings.token_file)
+        if self.keyring.run_key is not None:
+            fields["access_key_id"] = self.keyring.run_key.access_key_id
+            fields["secret_access_key"] = self.keyring.run_key.secret_access_key
+        return fields
+
+    def open_fields(self) -> dict[str, Any]:
+        """Those of them that anybody may know."""
         player = self.assembly.decks.get(DEFAULT)
-        fields: dict[str, Any] = {
+        return {
             "url": self.url,
             "pid": os.getpid(),
             "mode": "replay" if player.deck.settings.mode.name == "replay" else self.assembly.settings.mode,
             "seed": self.assembly.seed,
             "interactions": len(player.shelf),
         }
-        if self.keyring.run_key is not None:
-            fields["access_key_id"] = self.keyring.run_key.access_key_id
-            fields["secret_access_key"] = self.keyring.run_key.secret_access_key
-        return fields
 
 
 def run(settings: ServerSettings) -> int:
@@ -93,7 +103,7 @@ async def serve(settings: ServerSettings) -> int:
     finally:
         failures = await stop(running)
         remove_port_file(settings)
-    return sum_up(running, failures)
+    return sum_up(running.app, running.assembly, failures, is_interrupted=running.is_interrupted)
 
 
 # --- start ------------------------------------------------------------------------------------------------------------
@@ -104,6 +114,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
     if not settings.allow_python_parser:
         require_c_parser()
     keep_freed_memory()
+    token = token_from(environ)
     keyring = keyring_for(settings, environ, home=home)
     assembly = Assembly(settings, live_secrets=keyring.live_secrets())
     assembly.decks.get(DEFAULT)
@@ -125,6 +136,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
         account=settings.account,
         body_max_bytes=settings.body_bytes_max,
         explain=settings.explain,
+        new_request_id=RequestIds(settings.seed),
     )
     server = Server(
         app.handle,
@@ -132,12 +144,19 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
         new_request_id=app.new_request_id,
         connections_max=min(settings.connections_max, files_max() - FILES_APART),
         keep_alive_s=settings.keep_alive_s,
+        deck_at_once=app.deck_at_once,
+        answer_at_once=app.answer_at_once,
     )
     loop = asyncio.get_running_loop()
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
     gc.collect()
     gc.freeze()  # indexes of large cassettes: what lives as long as the server is not looked through again
-    return Running(app, assembly, keyring, port, url_of(sockets[0]), server, listeners)
+    running = Running(app, assembly, keyring, port, url_of(sockets[0]), server, listeners)
+    running.admin = Admin(Surroundings(app, assembly, server, running.open_fields), token=token)
+    app.admin = running.admin.answer
+    if settings.token_file is not None:
+        file_with_token(settings.token_file, token)
+    return running
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:
@@ -267,52 +286,10 @@ async def stop(running: Running) -> list[str]:
     """Stops accepting, lets calls in flight end, closes files; what could not be written."""
     for listener in running.listeners:
         listener.close()
+    if running.admin is not None:
+        running.admin.close()
+    if running.assembly.settings.token_file is not None:
+        running.assembly.settings.token_file.unlink(missing_ok=True)
     running.server.pre_shutdown()
     await running.server.shutdown(timeout=running.assembly.settings.drain_s)
     return await running.assembly.close()
-
-
-def sum_up(running: Running, failures: list[str]) -> int:
-    """Prints what happened on standard error; the exit code."""
-    totals: dict[str, int] = {}
-    players = list(running.assembly.decks)
-    for player in players:
-        for source, count in player.deck.journal.counts.items():
-            totals[source] = totals.get(source, 0) + count
-    failures = [*failures, *(text for player in players for text in player.failures)]
-    leaks = [text for player in players for text in player.secrets]
-    refused = sum(count for code, count in running.app.refused.items() if " " not in code)
-    if refused:
-        totals["refused"] = totals.get("refused", 0) + refused
-    requests = sum(totals.values())
-    parts = ", ".join(f"{count} {source}" for source, count in sorted(totals.items()))
-    kept = sum(player.kept for player in players)
-    text = (
-        f"sagetape ended: {requests} requests" + (f" ({parts})" if parts else "") + (f"; {kept} kept" if kept else "")
-    )
-    if running.assembly.settings.json:
-        text = json.dumps({"event": "ended", "requests": requests, **totals, "kept": kept, "failures": failures})
-    sys.stderr.write(text + "\n")
-    for warning, count in _warnings(running).items():
-        sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
-    return _exit_code(running, failures=failures, leaks=leaks, misses=totals.get("miss", 0))
-
-
-def _warnings(running: Running) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for player in running.assembly.decks:
-        for text, count in player.deck.warnings.items():
-            found[text] = found.get(text, 0) + count
-    return found
-
-
-def _exit_code(running: Running, *, failures: list[str], leaks: list[str], misses: int) -> int:
-    if running.is_interrupted:
-        return 130
-    if leaks:
-        return 7
-    if failures:
-        return 6
-    if running.assembly.settings.strict and (misses or _warnings(running)):
-        return 3
-    return 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.modes import EXHAUSTED, MISS_POLICIES, RECORD_MODES
-from .setting_kinds import Choice, Clock, Fault, FilePath, Kind, Number, Several, Switch, Table, Text
+from .setting_kinds import Choice, Clock, Fault, FilePath, Kind, Number, Several, Span, Switch, Table, Text
 from .upstream_kind import Upstream
 
 FLAG = "flag"
@@ -67,6 +67,7 @@ LISTENING: Final = (
     Row("port", Number(0, 65535, whole=True), "Port to listen on; 0 takes any free one."),
     Row("allowed_hosts", Several(_HOST), "Host header accepted beside those of loopback.", "--allowed-host"),
     Row("port_file", FilePath(), "Write the port to this file once ready; removed at the end."),
+    Row("token_file", FilePath(), "Write the admin API's token to this file, mode 0600; removed at the end."),
 )
 
 ANSWERS: Final = (
@@ -85,6 +86,7 @@ ANSWERS: Final = (
     Row("exhausted", Choice(EXHAUSTED), "What plays after the last take of a request."),
     Row("durability", Choice(("cache", "sync")), "Kept answers survive the process (cache) or the machine (sync)."),
     Row("record_errors", Switch(), "Keep failures of the transport to the upstream too."),
+    Row("max_age_s", Span(), "Warn about recordings that are older: 90d, 12h.", "--max-age", "max_age"),
     Row("strict", Switch(), "Turn warnings into failures, and end with 3 after misses."),
     Row("explain", Switch(), "Say in X-Sagetape-Source where each answer came from."),
 )
@@ -104,6 +106,11 @@ TIME: Final = (
     Row("speed", Number(0, 1000), "Pace of recorded waits: 0 at once, 1 as recorded."),
     Row("seed", Number(0, 2**63 - 1, whole=True), "Makes everything random the same again."),
     Row("clock", Clock(), "Real, virtual, or the time at which a virtual clock starts."),
+    Row(
+        "skew_s",
+        Number(-1_000_000_000, 1_000_000_000),
+        "Seconds that Date and the signature window are ahead of the wall clock, to test a client's skew.",
+    ),
     Row("faults", Several(Fault(), ";"), "A fault and when it strikes; sagetape faults lists them.", "--fault"),
 )
 

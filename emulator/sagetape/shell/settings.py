@@ -86,9 +86,13 @@ class ServerSettings:
     """None: one is drawn at start and printed."""
     clock: str = "real"
     """`real`, `virtual`, or the ISO time at which a virtual clock starts."""
+    skew_s: float = 0.0
+    """How far the signature window and `Date` are ahead of the wall clock, which they follow otherwise."""
 
     # --- how it judges and tells
     strict: bool = False
+    max_age_s: float | None = None
+    """Recordings older than this are warned about; None: however old."""
     explain: bool = False
     durability: str = "cache"
     """`cache`: kept answers survive the end of the process; `sync`: of the machine too."""
@@ -98,6 +102,8 @@ class ServerSettings:
 
     # --- the process
     port_file: Path | None = None
+    token_file: Path | None = None
+    """Gets the admin API's token, for the owner's eyes only; removed at the end."""
     json: bool = False
     exit_with_parent: bool = False
     parent_pid: int | None = None

@@ -162,6 +162,11 @@ class Faults:
         self._concerned.clear()
         self._next = 1
 
+    def rewind(self) -> None:
+        """Count from the start again; the rules stay."""
+        for tally in self.tallies.values():
+            tally.considered = tally.struck = 0
+
     def concern(self, endpoint: str) -> bool:
         """Whether any rule speaks of the endpoint: remembered, so that the others pay nothing for it."""
         if not self.tallies:

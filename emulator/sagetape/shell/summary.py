@@ -1,0 +1,77 @@
+"""What a server says at its end: one line of totals, the warnings, what nothing had announced; and the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from .app import App
+from .assembly import Assembly
+from .decks import Past
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Everything that counts when a server has ended."""
+
+    totals: dict[str, int]
+    """Requests by source."""
+    past: Past
+    """All decks together."""
+
+    def fields(self) -> dict[str, Any]:
+        """The summary for a machine."""
+        return {
+            "requests": sum(self.totals.values()),
+            **self.totals,
+            "kept": self.past.kept,
+            "failures": self.past.failures,
+            "unexpected_decks": self.past.unexpected,
+        }
+
+    def text(self) -> str:
+        """The summary for a person."""
+        requests = sum(self.totals.values())
+        parts = ", ".join(f"{count} {source}" for source, count in sorted(self.totals.items()))
+        kept = f"; {self.past.kept} kept" if self.past.kept else ""
+        return f"sagetape ended: {requests} requests{f' ({parts})' if parts else ''}{kept}"
+
+
+def ended(app: App, assembly: Assembly, failures: list[str]) -> Ended:
+    """What all decks of a server amount to; `failures` are of closing files."""
+    past = deepcopy(assembly.decks.past)
+    past.failures[:0] = failures
+    for player in assembly.decks:
+        past.add(player)
+    totals: Counter[str] = Counter()
+    for (source, _, _), count in past.answers.items():
+        totals[source] += count
+    refused = sum(count for code, count in app.refused.items() if " " not in code)  # with one: a warning's text
+    if refused:
+        totals["refused"] += refused
+    return Ended(dict(totals), past)
+
+
+def sum_up(app: App, assembly: Assembly, failures: list[str], *, is_interrupted: bool) -> int:
+    """Prints what happened on standard error; the exit code."""
+    found = ended(app, assembly, failures)
+    text = json.dumps({"event": "ended", **found.fields()}) if assembly.settings.json else found.text()
+    sys.stderr.write(text + "\n")
+    for name in found.past.unexpected:
+        sys.stderr.write(f"note: deck {name} was made by a request's path alone; was its name meant?\n")
+    for warning, count in found.past.warnings.items():
+        sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
+    return 130 if is_interrupted else exit_code(found, is_strict=assembly.settings.strict)
+
+
+def exit_code(found: Ended, *, is_strict: bool) -> int:
+    """7 for secrets, 6 for what could not be written, 3 for misses and warnings where they count."""
+    if found.past.secrets:
+        return 7
+    if found.past.failures:
+        return 6
+    return 3 if is_strict and (found.totals.get("miss") or found.past.warnings) else 0

@@ -1,0 +1,49 @@
+"""The token that writes of the admin API carry: new for every run unless the environment gives one.
+
+128 bits from the system: it cannot be guessed, and nothing of it is in a URL or in a log.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from ..core.errors import ConfigError
+
+VARIABLE: Final = "SAGETAPE_TOKEN"
+TOKEN_BYTES: Final = 16
+LENGTH_MIN: Final = 16  # characters of a token that somebody else chose
+LENGTH_MAX: Final = 256
+
+
+def token_from(environ: Mapping[str, str]) -> str:
+    """The token in SAGETAPE_TOKEN, else a new one. Raises ConfigError for one that can be guessed or not be sent."""
+    given = environ.get(VARIABLE)
+    if not given:
+        return secrets.token_hex(TOKEN_BYTES)
+    if not LENGTH_MIN <= len(given) <= LENGTH_MAX or not given.isascii() or not given.isprintable() or " " in given:
+        raise ConfigError(
+            f"{VARIABLE} is no token: it must be {LENGTH_MIN} to {LENGTH_MAX} printable ASCII characters without "
+            f"spaces. Set it to the output of: openssl rand -hex {TOKEN_BYTES}"
+        )
+    return given
+
+
+def file_with_token(path: Path, token: str) -> None:
+    """Writes the token where only its owner reads it. Raises ConfigError where that cannot be done."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        scratch.unlink(missing_ok=True)
+        # Made anew and never followed: whoever could put a link or an open file there would read the token.
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(f"{token}\n")
+        scratch.replace(path)
+    except OSError as error:
+        text = (
+            f"--token-file {path} cannot be written: {error.strerror}. Name a file in a folder that you may write to."
+        )
+        raise ConfigError(text) from None
