@@ -123,9 +123,12 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-def amendment_record(allowed: Iterable[str]) -> list[Buffer]:
-    """A later addition to the header: more false alarms."""
-    return frame(AMENDMENT, pack({"allowed": list(allowed)}))
+def amendment_record(allowed: Iterable[str] = (), initial: Rules | None = None) -> list[Buffer]:
+    """A later addition to the header: more false alarms, and new values in `initial`."""
+    values: dict[str, Any] = {"allowed": list(allowed)}
+    if initial:
+        values["initial"] = _sorted(initial)
+    return frame(AMENDMENT, pack(values))
 
 
 def retirement_record(key: bytes, *, keep: int) -> list[Buffer]:
@@ -135,8 +138,14 @@ def retirement_record(key: bytes, *, keep: int) -> list[Buffer]:
 
 def amended(settings: CassetteSettings, payload: Buffer) -> CassetteSettings:
     """The settings after an amendment record; what it names is added, what it does not know is left."""
-    more = _fingerprints(unpack(payload))
-    return replace(settings, allowed=(*settings.allowed, *(one for one in more if one not in settings.allowed)))
+    values = unpack(payload)
+    more = _fingerprints(values)
+    initial = member(values, "initial", dict) if "initial" in values else {}
+    return replace(
+        settings,
+        allowed=(*settings.allowed, *(one for one in more if one not in settings.allowed)),
+        initial={**settings.initial, **initial} if initial else settings.initial,
+    )
 
 
 # --- facts and order --------------------------------------------------------------------------------------------

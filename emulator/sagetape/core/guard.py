@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from .differences import Difference, compare_answers, describe
+from .errors import CassetteError
 from .matching import DEFAULT_MEMBERS, Matcher, MatchRules
 from .misses import MEMBER_HEADERS, Recorded, body_differences
 from .wire import Call, Interaction
@@ -27,6 +28,7 @@ Kind: TypeAlias = Literal["left-out", "order", "again"]
 # These are new in each call by design; that they differ says nothing.
 _PASSING: Final = frozenset({"SessionId", "InferenceId"})
 _EXACT = Matcher(MatchRules())
+TAKES_MAX = 100  # of one key that are looked at; the answers of more would be read for one sentence
 DISTINCT_MAX = 8  # different answers that are told apart; comparing all pairs of a thousand takes would cost more
 
 
@@ -39,6 +41,34 @@ class Finding:
     """One sentence for people, the same for the same recordings in every run."""
     numbers: tuple[int, ...]
     """The interactions concerned."""
+
+
+class Readable(Protocol):
+    """What the guard asks of a library."""
+
+    def read(self, number: int) -> Recorded:
+        """One interaction. Raises CassetteDamaged."""
+
+
+class Guard:
+    """Looks at the takes of a key when it is first used, so that opening 100,000 recordings reads none of them."""
+
+    __slots__ = ("_library", "_matcher", "_seen")
+
+    def __init__(self, matcher: Matcher, library: Readable) -> None:
+        self._matcher, self._library = matcher, library
+        self._seen: set[bytes] = set()
+
+    def look(self, key: bytes, numbers: Sequence[int]) -> tuple[str, ...]:
+        """What is doubtful about a key with several takes, said once; damage is told when the take is played."""
+        if key in self._seen:
+            return ()
+        self._seen.add(key)
+        try:
+            takes = [self._library.read(number) for number in numbers[:TAKES_MAX]]
+        except CassetteError:
+            return ()  # reading it for an answer says what is wrong, with its place
+        return tuple(finding.text for finding in inspect_takes(takes, matcher=self._matcher))
 
 
 def inspect_takes(takes: Sequence[Recorded], *, matcher: Matcher) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Which regions of some bytes are worth reading for secrets.
 
-Reading with a dozen regular expressions takes 0.1 ms for each KiB; most bodies are numbers or binary. This module
-decides, at about 2 ms for each MiB, which regions can hold a secret in any text form. It refuses to leave out more than
+Reading with a dozen regular expressions is slow; most bodies are numbers or binary. This module decides, with a few
+passes in C, which regions can hold a secret in any text form. It refuses to leave out more than
 that: every pattern of `core/secrets.py` and every text encoding of `core/unwrap.py` needs a run of 20 characters out of
 an alphabet of 69, and letters in it. What a pattern needs around its run (`-----BEGIN` before a key's first line,
 `eyJ...` before a token's longer part) stands within the margin.

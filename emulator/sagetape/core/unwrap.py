@@ -106,7 +106,7 @@ def decode_base64(run: bytes) -> bytes:
 def open_hex(data: bytes) -> Iterator[Layer]:
     """Runs of hexadecimal digits; a run of odd length is read from both ends."""
     if _HEX_RUN not in data.translate(_HEX_CLASSES):
-        return  # the expression alone is fifty times slower
+        return  # two passes in C, where the expression would be tried at every byte
     for found in _HEX.finditer(data):
         run = found[0]
         even = len(run) // 2 * 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from typing import Any
 
 from ...core.bodies import BODY_MAX_BYTES, COMPRESS_NOW_MAX_BYTES
@@ -51,6 +52,8 @@ class Cassette:
         self._replacements = Replacements()
         self.compress_max_bytes = COMPRESS_NOW_MAX_BYTES
         """Larger bodies are stored as they are."""
+        self.memory: Callable[[], Mapping[str, Any]] | None = None
+        """What a replay needs by now: it is in the file before the interaction that it is needed for."""
 
     @classmethod
     def open(
@@ -227,16 +230,26 @@ class Cassette:
         """Appends interactions with their keys, then other records, in one write; the number of the last one."""
         with self._appender.exclusive() as offset:
             placed: list[tuple[Interaction, bytes, Layout]] = []
-            buffers: list[Buffer] = []
+            settings, buffers = self._remembered()
+            offset += sum(map(len, buffers))
             for interaction, key in interactions:
                 layout = self._laid_out(interaction, key)
                 buffers += layout.buffers
                 placed.append((interaction, key, layout))
             self._appender.write([*buffers, *after])
+            self.contents.settings = settings
             number = -1
             for interaction, key, layout in placed:
                 number, offset = self._added(interaction, key, layout, offset)
             return number
+
+    def _remembered(self) -> tuple[CassetteSettings, list[Buffer]]:
+        """The settings with what `memory` says by now, and the record that adds it; none when it said so before."""
+        settings = self.settings
+        new = {k: v for k, v in (self.memory() if self.memory else {}).items() if settings.initial.get(k) != v}
+        if not new:
+            return settings, []
+        return replace_fields(settings, initial={**settings.initial, **new}), amendment_record(initial=new)
 
     def supersede(self, key: bytes, interactions: Sequence[Interaction]) -> int:
         """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""

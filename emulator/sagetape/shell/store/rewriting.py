@@ -115,6 +115,11 @@ class RewriteCassette(Cassette):
     def _has_news(self) -> bool:
         return self._is_changed or self._old is None or len(self._old) != len(self) or not self._old.report.is_sound
 
+    @property
+    def target(self) -> str:
+        """The cassette that this recording replaces in the end."""
+        return self._target
+
     def discard(self) -> None:
         """Ends without touching the old file."""
         if self.contents.tape.fd < 0:
