@@ -3,8 +3,8 @@
     with Emulator("cassettes/churn.tape") as emulator:
         client = emulator.client()
 
-It waits for the server and decides nothing; the server is the one that the command line runs (`shell/server.py`). What is
-asked of it from outside runs on its own loop, so it is seen and changed between two requests.
+It waits for the server and decides nothing; the server is the one that the command line runs (`shell/server.py`).
+What is asked of it from outside runs on its own loop, so it is seen and changed between two requests.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .core.journal import Entry
 from .core.signing import Key
 from .core.verdict import Prices, Verdict
 from .inprocess.keywords import settings_from
+from .inprocess.requests import SeenRequest
 from .inprocess.separate import ProcessServer
 from .inprocess.threaded import ThreadServer
 from .shell.aws_files import AwsFiles, read_aws_files
@@ -83,6 +84,11 @@ class DeckView:
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
         return [entry for entry in self.journal if entry.source == "miss"]
+
+    @property
+    def requests(self) -> list[SeenRequest]:
+        """The requests themselves. Only an emulator in a process of its own remembers them, on its default deck."""
+        return [SeenRequest.from_dict(values) for values in self._emulator.control("requests", self.name)]
 
     def advance(self, seconds: float) -> float:
         """Moves a virtual clock ahead; the new Unix time. Raises ConfigError when the clock is real."""

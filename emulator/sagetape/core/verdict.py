@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from .journal import Entry
 
-SOURCES: Final = ("recorded", "live", "miss", "refused", "fault", "emulated")  # of `journal.Entry.source`
 SHOWN_MAX: Final = 20  # details of one kind in a verdict; the counts are always whole
 TEXT_MAX: Final = 4_000  # characters of one miss
 
@@ -67,7 +66,7 @@ class Verdict:
     name: str = ""
     """The test, or what else the calls belong to."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Calls by source; a source that is absent had none."""
+    """Calls by `journal.Entry.source`, and `local` for those that an upstream on this machine answered."""
     kept: int = 0
     """Answers that were recorded."""
     cassettes: tuple[CassetteUse, ...] = ()
@@ -89,7 +88,8 @@ class Verdict:
     def word(self) -> str:
         """`hit`, `partial`, `miss`, `live`, or `idle` when nothing was asked.
 
-        A fault, a refusal or the emulator's own answer is what the test asked for: it makes no hit partial.
+        `live` left this machine. A fault, a refusal, the emulator's own answer or a local upstream's is what the test
+        asked for: it makes no hit partial.
         """
         counts = self.counts
         if counts.get("miss"):

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSResponse
 
-REMOTE = (("aws",),)  # the upstream that botocore's own client is, with its credentials and its endpoint
+AWS = "aws"  # the upstream that botocore's own client is, with its credentials and its endpoint
+AWS_AT = "aws+"  # the same at an address that the user gave
 
 
 def decide(opened: OpenDeck, request: Any, *, region: str | None) -> tuple[Call, Reply | Forward] | CallerError:
     """The call in a request and what becomes of it; what AWS would have refused before."""
-    opened.check_process()
+    opened.check_open()
     settings = opened.settings
     try:
         call = call_from(
@@ -100,10 +101,25 @@ def count_parts(decision: Reply | Forward, script: Script) -> None:
 
 
 def is_for_botocore(opened: OpenDeck, forward: Forward, url: str) -> bool:
-    """Whether the client itself makes the real call: the upstream is AWS, and the client's endpoint is not this deck.
+    """Whether the client itself makes the real call: the upstream is where the client goes by itself.
 
     An endpoint that is declared may have variants, loads and shadows in front of its upstream; those are the deck's.
     """
+    if len(forward.chains) != 1 or len(forward.chains[0]) != 1:
+        return False
+    if opened.deck.router.declared(forward.call.endpoint) is not None:
+        return False
+    spec = forward.chains[0][0]
+    if spec.startswith(AWS_AT):
+        return url.startswith(spec.removeprefix(AWS_AT).rstrip("/") + "/")
     shown = opened.url
-    is_elsewhere = shown is None or not url.startswith(shown.partition("/deck/")[0] + "/")
-    return forward.chains == REMOTE and is_elsewhere and opened.deck.router.declared(forward.call.endpoint) is None
+    return spec == AWS and (shown is None or not url.startswith(shown.partition("/deck/")[0] + "/"))
+
+
+def may_leave(opened: OpenDeck) -> bool:
+    """Whether a call may be made by the client itself, which then has to sign it."""
+    settings = opened.deck.settings
+    if len(settings.upstream) != 1:
+        return False
+    spec = settings.upstream[0]
+    return spec.startswith(AWS_AT) or (spec == AWS and (settings.mode.asks_remote or settings.miss_policy == "forward"))

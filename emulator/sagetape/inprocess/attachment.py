@@ -121,15 +121,8 @@ class Attachment:
         """The client's region; None for a session, whose clients may have several."""
         return self._target.region
 
-    @property
-    def needs_signature(self) -> bool:
-        """Whether a call may go to the service by botocore itself."""
-        settings = self.opened.deck.settings
-        may_leave = settings.mode.asks_remote or settings.miss_policy == "forward"
-        return may_leave and (settings.upstream,) == answering.REMOTE
-
     def _choose_signer(self, **_: Any) -> Any:
-        if self.is_attached and not self.needs_signature:
+        if self.is_attached and not answering.may_leave(self.opened):
             return botocore.UNSIGNED
         return None
 

@@ -9,11 +9,12 @@ import sys
 from typing import Any, TextIO
 
 from ..core.errors import CassetteError, ConfigError, SagetapeError
+from ..shell.decks import DEFAULT
 from ..shell.host_os import die_with_parent
 from .keywords import settings_from
 from .threaded import ThreadServer
 
-LASTING = ("journal", "verdict")
+LASTING = ("journal", "requests", "verdict")
 """Controls that are answered after the end too."""
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     die_with_parent()
     replies, sys.stdout = sys.stdout, sys.stderr  # a function that prints must not write among the replies
     try:
-        server = ThreadServer(settings_from(json.loads(sys.stdin.readline())))
+        server = ThreadServer(settings_from(json.loads(sys.stdin.readline())), remembers=True)
         server.start()
     except SagetapeError as error:
         say(replies, refusal(error))
@@ -56,10 +57,9 @@ def answer(server: ThreadServer, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def last_words(server: ThreadServer) -> dict[str, Any]:
-    """What stays known of every deck."""
-    asked = {"journal": {}, "verdict": {"prices": {}, "price": 0.0}}
-    names = list(server.running.assembly.decks.names())
-    return {name: {what: server.control(what, name, **asked[what]) for what in LASTING} for name in names}
+    """What stays known of the default deck."""
+    asked: dict[str, dict[str, Any]] = {"verdict": {"prices": {}, "price": 0.0}}
+    return {DEFAULT: {what: server.control(what, DEFAULT, **asked.get(what, {})) for what in LASTING}}
 
 
 def refusal(error: SagetapeError) -> dict[str, Any]:

@@ -6,6 +6,7 @@ server's own loop.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
@@ -18,11 +19,31 @@ from ..shell.decks import Player
 from ..shell.server import Running
 from .evidence import judge_deck
 from .keywords import fault_from
+from .shared import SharedDeck
 
 
 def journal(player: Player) -> list[dict[str, Any]]:
     """The entries, oldest first."""
     return [asdict(entry) for entry in player.deck.journal.entries]
+
+
+def requests(player: Player) -> list[dict[str, Any]]:
+    """The requests with their bodies (base64), of a deck that remembers them; each with its number in the journal."""
+    if not isinstance(player.deck, SharedDeck):
+        raise ConfigError(
+            'This emulator remembers no requests, only its journal. Make it with server="process", or use attach().'
+        )
+    return [
+        {
+            "operation": seen.call.operation,
+            "endpoint": seen.call.endpoint,
+            "body": b64encode(seen.call.body).decode(),
+            "members": dict(seen.call.members),
+            "source": seen.entry.source,
+            "status": seen.entry.status,
+        }
+        for seen in player.deck.seen
+    ]
 
 
 def advance(player: Player, *, seconds: float) -> float:
@@ -54,6 +75,7 @@ def reset(player: Player) -> None:
 
 CONTROLS: Final[dict[str, Callable[..., Any]]] = {
     "journal": journal,
+    "requests": requests,
     "advance": advance,
     "fault": fault,
     "clear_faults": clear_faults,

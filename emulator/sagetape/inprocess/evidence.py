@@ -17,7 +17,7 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
     costs = costs_of(entries, prices)
     left = left_steps(player)
     return Verdict(
-        counts=dict(deck.journal.counts),
+        counts=counts_of(player),
         kept=player.kept,
         cassettes=tuple(uses(player, left)),
         unread=unread_streams(entries),
@@ -28,6 +28,23 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
         seconds_saved=costs.seconds,
         money_saved=costs.money,
     )
+
+
+def counts_of(player: Player) -> dict[str, int]:
+    """Calls by source; what an upstream on this machine answered is `local` and not `live`."""
+    journal = player.deck.journal
+    counts = dict(journal.counts)
+    live = [entry.upstream for entry in journal.entries if entry.source == "live"]
+    local = sum(1 for source in live if is_local(player, source))
+    if local:
+        counts["local"] = local
+        counts["live"] -= local
+    return {source: count for source, count in counts.items() if count}
+
+
+def is_local(player: Player, source: str) -> bool:
+    """Whether an answer's source is on this machine."""
+    return source.startswith("function:") or ("://" in source and not player.deck.is_remote(source))
 
 
 def left_steps(player: Player) -> dict[str, tuple[int, ...]]:

@@ -31,6 +31,12 @@ class ForkedDeck(SagetapeError):
     exit_code = 1
 
 
+class DeckClosed(SagetapeError):
+    """A client outlived the deck that answers it."""
+
+    exit_code = 1
+
+
 class OpenDeck:
     """An open deck. `close` gives everything back; closing twice does no harm.
 
@@ -56,6 +62,7 @@ class OpenDeck:
         self.service = load_service()
         self.url: str | None = None
         """Where a server shows this deck; None when none does."""
+        self.prices = Prices()
         self.pid = os.getpid()
         self._verdict: Verdict | None = None
         self._failures: list[str] = []
@@ -95,7 +102,7 @@ class OpenDeck:
         if self._verdict is not None and prices is None:
             return self._verdict
         with self.deck.lock:
-            return judge_deck(self.player, prices or Prices())
+            return judge_deck(self.player, prices or self.prices)
 
     # --- what shall happen ---
 
@@ -131,8 +138,14 @@ class OpenDeck:
         elif clock.is_frozen:
             self.loop.run(clock.sleep(seconds))
 
-    def check_process(self) -> None:
-        """Raises ForkedDeck in a forked child: what it asks would be seen by nobody."""
+    def check_open(self) -> None:
+        """Raises DeckClosed after the end, and ForkedDeck in a forked child: what it asks would be seen by nobody."""
+        if self._is_closed:
+            raise DeckClosed(
+                f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. Make a client "
+                "inside each test or in a function-scoped fixture, or give the tests one deck: "
+                '@pytest.mark.sagetape(scope="module").'
+            )
         if os.getpid() != self.pid:
             whose = f" of {self.owner}" if self.owner else ""
             raise ForkedDeck(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +24,16 @@ class SeenRequest:
     source: str
     """Where the answer came from: `recorded`, `live`, `miss`, `refused`, `fault`, `emulated`."""
     status: int
-    call: Call
 
     @classmethod
     def of(cls, call: Call, entry: Entry) -> SeenRequest:
         """A call and its line in the journal."""
-        return cls(call.operation, call.endpoint, call.body, dict(call.members), entry.source, entry.status, call)
+        return cls(call.operation, call.endpoint, call.body, dict(call.members), entry.source, entry.status)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> SeenRequest:
+        """The same, from what `controls.requests` says."""
+        return cls(**{**given, "body": b64decode(given["body"])})
 
     def json(self) -> Any:
         """The body as JSON. Raises ValueError when it is none."""

@@ -12,11 +12,13 @@ from typing import Any, Final, TypeVar
 
 from ..core.errors import SagetapeError
 from ..core.signing import Key
+from ..shell.decks import DEFAULT
 from ..shell.keyring import DEVELOPMENT_KEY
 from ..shell.server import Running, start, stop
 from ..shell.settings import ServerSettings
 from .controls import perform
 from .loops import GivenLoop
+from .shared import share
 
 T = TypeVar("T")
 
@@ -37,10 +39,14 @@ class InternalErrors(logging.Handler):
 
 
 class ThreadServer:
-    """Starts and stops a server, and runs what is asked of it on its loop."""
+    """Starts and stops a server, and runs what is asked of it on its loop.
 
-    def __init__(self, settings: ServerSettings) -> None:
+    With `remembers` its default deck keeps the requests, bodies and all.
+    """
+
+    def __init__(self, settings: ServerSettings, *, remembers: bool = False) -> None:
         self._settings = settings
+        self._remembers = remembers
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Running | None = None
@@ -88,6 +94,9 @@ class ThreadServer:
         self._ending = asyncio.Event()
         try:
             self._running = await start(self._settings, environ=os.environ, home=Path.home())
+            if self._remembers:
+                decks = self._running.assembly.decks
+                decks.add(DEFAULT, share(decks.get(DEFAULT)))
         except BaseException as error:
             self._failure = error
             return

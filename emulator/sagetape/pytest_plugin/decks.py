@@ -1,0 +1,161 @@
+"""The object behind the fixture `sagetape`: one test's deck, its journal, its assertions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from ..core.journal import Entry
+from ..core.verdict import Verdict
+from ..inprocess.requests import SeenRequest
+from .assertions import describe_requests, matching, miss_text
+from .backings import Backing
+
+
+class TestDeck:
+    """One test's deck. `url`, `environ`, `client()` and `attach()` lead to it; the rest says what happened on it."""
+
+    __test__ = False
+
+    def __init__(self, backing: Backing, owner: str, *, allow_misses: bool = False, remedy: str = "") -> None:
+        self._backing = backing
+        self._owner = owner
+        self._allows_misses = allow_misses
+        self._remedy = remedy
+        self._attached: list[Any] = []
+        self._first = 0
+        self._has_told = False
+        self.verdict_at_end: Verdict | None = None
+        self.blocked: list[str] = []
+
+    # --- ways in ---
+
+    @property
+    def url(self) -> str:
+        """The deck's `endpoint_url`, for any SDK in any language."""
+        return self._backing.url
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """This process's environment, which already points at the deck; for programs that the test starts."""
+        return self._backing.environ()
+
+    def client(self, **options: Any) -> Any:
+        """A boto3 client that calls the deck over HTTP."""
+        return self._backing.http_client(**options)
+
+    def runtime_client(self) -> Any:
+        """A boto3 client that the deck answers inside the process (over HTTP when it is a process of its own)."""
+        return self._backing.runtime_client()
+
+    def attach(self, target: Any) -> Any:
+        """Answers a client or session that exists already; taken off again when the test ends."""
+        attachment = self._backing.attach(target)
+        self._attached.append(attachment)
+        return attachment
+
+    # --- what happened ---
+
+    @property
+    def journal(self) -> list[Entry]:
+        """What happened to each request, oldest first."""
+        return self._backing.journal()
+
+    @property
+    def misses(self) -> list[Entry]:
+        """The requests that nothing answered; `detail` is the whole explanation."""
+        return [entry for entry in self.journal if entry.source == "miss"]
+
+    @property
+    def requests(self) -> list[SeenRequest]:
+        """The requests themselves: `endpoint`, `body`, `members`, `source`, `json()`."""
+        return self._backing.requests()
+
+    @property
+    def seed(self) -> int:
+        """Of everything random in this test."""
+        return self._backing.seed
+
+    def verdict(self) -> Verdict:
+        """Hit, partial, miss or live, and what is left over, so far."""
+        return self._backing.verdict()
+
+    # --- what shall happen ---
+
+    def advance(self, seconds: float) -> float:
+        """Moves the virtual clock ahead; the new Unix time."""
+        return self._backing.advance(seconds)
+
+    def fault(self, fault: str | dict[str, Any], **parameters: Any) -> Any:
+        """Adds a fault: `"throttle:endpoint=churn,count=2"`, or a name with keywords."""
+        return self._backing.fault(fault, **parameters)
+
+    def clear_faults(self) -> None:
+        """Takes every fault back."""
+        self._backing.clear_faults()
+
+    def rechunk(self, cut: str = "anywhere", **parameters: Any) -> Any:
+        """Streams come at other part boundaries from now on: `character`, `line`, `byte` or `anywhere` (seeded)."""
+        return self.fault("rechunk", cut=cut, **parameters)
+
+    # --- assertions ---
+
+    def assert_invoked(self, endpoint: str, *, times: int | None = None, body: Any = None) -> None:
+        """At least one request (`times`: exactly so many) to the endpoint, with this body when one is given.
+
+        `body` is compared by meaning: bytes or text as they are, any other value as JSON.
+        """
+        __tracebackhide__ = True
+        requests = self.requests
+        found = matching(requests, endpoint, body=body)
+        if len(found) == times or (times is None and found):
+            return
+        wanted = "at least once" if times is None else f"{times} times"
+        what = f"{endpoint} was to be invoked {wanted}{'' if body is None else ' with this body'}, and was {len(found)}"
+        pytest.fail(f"{what} times.\n{describe_requests(requests, endpoint, body=body)}", pytrace=True)
+
+    def assert_no_misses(self) -> None:
+        """Every request so far was answered."""
+        __tracebackhide__ = True
+        misses = self.misses[self._first :]
+        if misses:
+            self._has_told = True
+            pytest.fail(self._miss_text(misses), pytrace=True)
+
+    def check_misses(self) -> None:
+        """Fails the test on a miss that the code under test swallowed."""
+        misses = self.misses[self._first :]
+        if misses and not self._allows_misses and not self._has_told:
+            self._has_told = True
+            pytest.fail(self._miss_text(misses), pytrace=False)
+
+    def _miss_text(self, misses: Iterable[Entry]) -> str:
+        return miss_text(list(misses), self._owner, remedy=self._remedy)
+
+    # --- for the plugin ---
+
+    def begin_test(self, owner: str) -> None:
+        """Another test of the same scope begins: what was missed before is not its fault."""
+        self._owner = owner
+        self._first = len(self.misses)
+        self._has_told = False
+
+    def detach(self) -> None:
+        """Takes the deck off the clients that the test attached."""
+        for attachment in self._attached:
+            attachment.detach()
+        self._attached.clear()
+
+    def section(self) -> str:
+        """What a failing test's report shows; empty when there is nothing to say."""
+        misses = self.misses[self._first :]
+        lines = [] if self._has_told or not misses else [self._miss_text(misses)]
+        lines += [f"blocked: a connection to {where}" for where in self.blocked]
+        lines += [f"warning: {text}" for text in self.verdict().warnings]
+        counts = self.verdict().counts
+        if counts:
+            parts = ", ".join(f"{count} {source}" for source, count in sorted(counts.items()))
+            lines.append(f"requests of this deck: {parts}; seed {self.seed}")
+        return "\n".join(lines)

@@ -1,0 +1,39 @@
+"""The environment of a test, as `sagetape exec` makes a command's, and the way back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..shell.client_env import ENDPOINT_VARIABLE
+
+
+class Environment:
+    """Changes to `os.environ` that can be undone. What somebody else changed meanwhile is left as it is."""
+
+    def __init__(self, changes: Mapping[str, str | None]) -> None:
+        self._before: dict[str, tuple[str | None, str | None]] = {}
+        for name, value in changes.items():
+            self._before[name] = (os.environ.get(name), value)
+            put(name, value)
+
+    def restore(self) -> None:
+        """As it was before."""
+        for name, (before, ours) in self._before.items():
+            if os.environ.get(name) == ours:
+                put(name, before)
+        self._before.clear()
+
+
+def put(name: str, value: str | None) -> None:
+    """Sets or removes one variable."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def given_endpoint(environ: Mapping[str, Any]) -> str | None:
+    """The endpoint that the user's own environment names for SageMaker Runtime: what a recording asks then."""
+    return environ.get(ENDPOINT_VARIABLE) or None

@@ -1,0 +1,204 @@
+"""From a test's marker to its open deck, and back to how it was: the work of the fixture `sagetape`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ..attach import live_secrets
+from ..core.errors import SagetapeError
+from ..inprocess.keywords import settings_from
+from ..inprocess.opened import OpenDeck
+from ..shell.cassette_paths import missing_text
+from ..shell.settings import ServerSettings
+from ..testing import DECK
+from .backings import Backing, Separate, Shown
+from .decks import TestDeck
+from .environment import Environment, given_endpoint
+from .guard import Guard, lower_guard, raise_guard
+from .marks import Wanted, wanted_of
+from .parallel import take_per_thread
+from .paths import default_path, named_paths
+from .run import Run, run_of
+
+SCOPES: Final[dict[str, type[pytest.Collector]]] = {
+    "class": pytest.Class,
+    "module": pytest.Module,
+    "session": pytest.Session,
+}
+ACTIVE: Final[pytest.StashKey[dict[str, Active]]] = pytest.StashKey()
+
+
+@dataclass(slots=True)
+class Active:
+    """A deck that is open, for one test or for several."""
+
+    deck: TestDeck
+    backing: Backing
+    wanted: Wanted
+    places: Places
+    guard: Guard | None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The files of a deck: what is played, and what is recorded into."""
+
+    played: tuple[Path, ...]
+    target: Path | None
+    """Where new answers end up; None when nothing is recorded."""
+    part: Path | None = None
+    """Where they are written first, when several write or the old file must last until the end."""
+
+
+def open_deck(request: pytest.FixtureRequest) -> TestDeck:
+    """The deck of a test: its own, or the one of its class, module or session."""
+    item = request.node
+    run = run_of(item.config)
+    wanted = wanted_of(item)
+    try:
+        active = shared_deck(item, run, wanted) or opened_deck(item, run, wanted)
+    except SagetapeError as error:
+        pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+    item.stash[DECK] = active.deck
+    active.deck.begin_test(item.nodeid)
+    changes, note = active.backing.changes()
+    if note:
+        run.note(note)
+    environment = Environment(changes)
+    if active.guard is not None:
+        active.guard.owner = item.nodeid
+        raise_guard(active.guard)
+
+    def end_test() -> None:
+        if active.guard is not None:
+            lower_guard(active.guard)
+        active.deck.detach()
+        environment.restore()
+        if wanted.scope == "function":
+            end_deck(active, run, item.nodeid)
+
+    request.addfinalizer(end_test)
+    return active.deck
+
+
+def shared_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active | None:
+    """The open deck of a wider scope, made by the first of its tests; None where every test has its own."""
+    if wanted.scope == "function":
+        return None
+    node = item.getparent(SCOPES[wanted.scope])
+    if node is None:
+        raise SagetapeError(f'this test is in no {wanted.scope}. Write scope="module", or leave scope= out.')
+    decks = node.stash.setdefault(ACTIVE, {})
+    name = repr(wanted)
+    if name not in decks:
+        decks[name] = opened_deck(item, run, wanted)
+        node.addfinalizer(lambda: end_deck(decks.pop(name), run, node.nodeid or "the session"))
+    return decks[name]
+
+
+def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
+    """Opens the files and the deck."""
+    places = places_of(item, run, wanted)
+    keywords = deck_keywords(item, run, wanted, places)
+    settings = settings_from(keywords, owner=f"the marker of {item.nodeid}")
+    backing: Backing
+    if (wanted.server or run.options.server) == "process":
+        backing = Separate(keywords, settings, item.nodeid, run.options.prices)
+    else:
+        hub = run.hub()
+        opened = OpenDeck(settings, loop=hub.loop, live_secrets=live_secrets(settings), owner=item.nodeid)
+        take_per_thread(item, opened)
+        backing = Shown(opened, hub, run.options.prices, real_endpoint=given_endpoint(os.environ))
+    run.opened(places)
+    deck = TestDeck(backing, item.nodeid, allow_misses=wanted.allow_misses, remedy=remedy(item, run, places))
+    return Active(deck, backing, wanted, places, guard_for(item, run, wanted, settings))
+
+
+def end_deck(active: Active, run: Run, owner: str) -> None:
+    """Closes a deck; what went wrong inside fails the test that ends now."""
+    failures = active.backing.close()
+    deck = active.deck
+    if active.guard is not None:
+        deck.blocked = active.guard.blocked
+    run.ended(active.places, failures)
+    deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
+    if failures:
+        listed = "\n".join(f"- {text}" for text in failures)
+        pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)
+
+
+# --- what a deck is made of -----------------------------------------------------------------------------------------
+
+
+def places_of(item: pytest.Item, run: Run, wanted: Wanted) -> Places:
+    """Which files are played and which is recorded into. Raises SagetapeError for a named one that is missing."""
+    named = named_paths(item, wanted.cassettes, run.options.folder)
+    paths = named or (default_path(item, run.options.folder, scope=wanted.scope),)
+    mode = run.options.mode
+    target = paths[0]
+    if mode == "once" and target.is_file():
+        mode = "none"
+    if mode != "none":
+        part = run.part_of(target) if run.writes_parts else None
+        is_played = mode == "new_episodes" and target.is_file()
+        return Places((*([target] if is_played and part else []), *present(paths[1:])), target, part)
+    for path in named:
+        if not path.is_file():
+            raise SagetapeError(missing(path, item, run))
+    return Places(present(paths), None)
+
+
+def present(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The files that are there."""
+    return tuple(path for path in paths if path.is_file())
+
+
+def missing(path: Path, item: pytest.Item, run: Run) -> str:
+    """A cassette that is not there: which, what is, and what to do."""
+    found = missing_text(path).partition(" Record it with:")[0]
+    where = " This is a CI job, where nothing is recorded: was the file committed?" if run.options.is_ci else ""
+    return f"{found}{where} Record it with: pytest --sagetape-record=once {item.nodeid}"
+
+
+def deck_keywords(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> dict[str, Any]:
+    """The settings of the deck, as keywords."""
+    options = run.options
+    given: dict[str, Any] = {"clock": "virtual", "exhausted": "miss", "cassettes": places.played, **wanted.settings}
+    given["python_path"] = item.path.parent
+    if options.seed is not None:
+        given.setdefault("seed", options.seed)
+    if places.target is not None:
+        given["mode"] = "all" if options.mode == "rewrite" else options.mode
+        given["record_to"] = places.part or places.target
+        given["upstream"] = wanted.upstream or options.upstream or real_upstream()
+    elif wanted.upstream:
+        given["upstream"] = wanted.upstream
+    return given
+
+
+def real_upstream() -> tuple[str, ...]:
+    """What the tests would have called without a deck."""
+    endpoint = given_endpoint(os.environ)
+    return (f"aws+{endpoint}",) if endpoint else ("aws",)
+
+
+def guard_for(item: pytest.Item, run: Run, wanted: Wanted, settings: ServerSettings) -> Guard | None:
+    """No guard while something is recorded: a recording asks other machines."""
+    if not run.options.blocks_network or settings.is_recording:
+        return None
+    return Guard(item.nodeid, (*run.options.allowed_hosts, *wanted.allow_hosts))
+
+
+def remedy(item: pytest.Item, run: Run, places: Places) -> str:
+    """The command that records what was missed."""
+    if places.target is not None:
+        return ""
+    mode = "new_episodes" if places.played else "once"
+    where = "" if places.played else " This test has no cassette yet."
+    ci = " Nothing is recorded in a CI job: record on your own machine." if run.options.is_ci else ""
+    return f"Record it:{where}{ci}  pytest --sagetape-record={mode} {item.nodeid!r}"

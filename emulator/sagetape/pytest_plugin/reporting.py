@@ -1,0 +1,34 @@
+"""What a test's reports carry: a section to read, properties for JUnit, the verdict as data."""
+
+from __future__ import annotations
+
+import pytest
+
+from .decks import TestDeck
+
+TITLE = "Sagetape"
+
+
+def add_properties(item: pytest.Item, deck: TestDeck, when: str) -> None:
+    """JUnit's properties of the test; pytest writes those that are there when the test has been torn down."""
+    verdict = deck.verdict_at_end
+    if when != "teardown" or verdict is None:
+        return
+    item.user_properties.append(("sagetape_verdict", verdict.word))
+    for source, count in sorted(verdict.counts.items()):
+        item.user_properties.append((f"sagetape_{source}", count))
+    if verdict.seconds_saved:
+        item.user_properties.append(("sagetape_seconds_saved", verdict.seconds_saved))
+    if verdict.money_saved:
+        item.user_properties.append(("sagetape_money_saved", verdict.money_saved))
+
+
+def annotate(report: pytest.TestReport, deck: TestDeck) -> None:
+    """Puts the section into a failed report, and the verdict into the last one."""
+    if report.failed:
+        text = deck.section()
+        if text:
+            report.sections.append((TITLE, text))
+    if report.when == "teardown" and deck.verdict_at_end is not None:
+        report.sagetape = deck.verdict_at_end.as_dict()  # type: ignore[attr-defined]
+        deck.verdict_at_end = None

@@ -1,0 +1,186 @@
+"""One test run of one process: its options, its server, its verdicts, and what happens at its end."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from ..core.verdict import RunVerdict, Verdict
+from ..testing import RUN
+from .options import Options, options_of
+
+if TYPE_CHECKING:
+    from .fixtures import Places
+    from .hub import Hub
+    from .marks import Wanted
+
+PARTS_FOLDER: Final = ".sagetape-parts"
+
+
+def run_of(config: pytest.Config) -> Run:
+    """The run of this process, made on first use."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        run = config.stash[RUN] = Run(config)
+    return run
+
+
+class Run:
+    """A run. In an xdist worker it has no end of its own: the controller merges, sums up and reports."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.options: Options = options_of(config)
+        self.worker: str | None = getattr(config, "workerinput", {}).get("workerid")
+        self.notes: list[str] = [self.options.note] if self.options.note else []
+        self.verdict = RunVerdict(())
+        self.is_failed = False
+        self._hub: Hub | None = None
+        self._hub_pid = 0
+        self._lock = threading.Lock()
+        self._files: set[Path] = set()
+        self._dirty: set[Path] = set()
+
+    # --- while tests run ---
+
+    def hub(self) -> Hub:
+        """The server of this process, started on first use; a forked process gets its own."""
+        with self._lock:
+            if self._hub is None or self._hub_pid != os.getpid():
+                from .hub import Hub
+
+                wanted = self.options.upstream or ("aws",)
+                self._hub = Hub(records_aws=self.options.is_recording and wanted[0].startswith("aws"))
+                self._hub.start()
+                self._hub_pid = os.getpid()
+            return self._hub
+
+    def note(self, text: str) -> None:
+        """A sentence for the summary, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def opened(self, places: Places) -> None:
+        """A test has opened these files."""
+        self._files.update(places.played)
+
+    def ended(self, places: Places, failures: Iterable[str]) -> None:
+        """A deck was closed. A recording with failures does not replace an older one."""
+        if places.part is not None and any(failures):
+            self._dirty.add(places.part)
+
+    def judged(
+        self, verdict: Verdict, owner: str, wanted: Wanted, blocked: Iterable[str], failures: Iterable[str]
+    ) -> Verdict:
+        """A deck's verdict with the test's name and what the deck itself cannot know; paths as the user sees them."""
+        values = verdict.as_dict()
+        values |= {
+            "name": owner,
+            "allow_unused": wanted.allow_unused,
+            "blocked": tuple(dict.fromkeys(blocked)),
+            "failures": tuple(dict.fromkeys(failures)),
+            "cassettes": [{**use, "path": self.shown(use["path"])} for use in values["cassettes"]],
+        }
+        return Verdict.from_dict(values)
+
+    def shown(self, path: str | Path) -> str:
+        """A path from the root folder of the run, where it is inside."""
+        try:
+            return str(Path(path).resolve().relative_to(self.config.rootpath.resolve()))
+        except ValueError:
+            return str(path)
+
+    # --- recording in parts ---
+
+    @property
+    def parts_folder(self) -> Path:
+        """Where parts of this run are; a worker is told by the controller."""
+        told = getattr(self.config, "workerinput", {}).get("sagetape_parts")
+        return Path(told) if told else self.config.rootpath / PARTS_FOLDER / str(os.getpid())
+
+    @property
+    def writes_parts(self) -> bool:
+        """Whether answers go to parts first: several workers share a cassette, and `rewrite` replaces at the end."""
+        return self.worker is not None or self.options.mode == "rewrite"
+
+    def part_of(self, target: Path) -> Path:
+        """This process's part of a cassette."""
+        from .parts import part_path
+
+        return part_path(self.parts_folder, target, self.worker or "main")
+
+    def begin(self) -> None:
+        """Takes in what a run that was killed left behind."""
+        if self.worker is None and self.options.is_recording:
+            from .parts import abandoned, merge_folder
+
+            for folder in abandoned(self.config.rootpath / PARTS_FOLDER):
+                merged = merge_folder(folder, mode="new_episodes", skipped=frozenset())
+                self.notes += [f"recovered from a run that was cut off: {line}" for line in merged]
+
+    # --- the end ---
+
+    def finish(self, session: pytest.Session, reports: Iterable[Mapping[str, Any]]) -> None:
+        """Stops the server; in the controller also merges, judges and reports."""
+        if self._hub is not None and self._hub_pid == os.getpid():
+            self.notes += self._hub.strays
+            self._hub.stop()
+            self._hub = None
+        if self.worker is not None:
+            return
+        found = [Verdict.from_dict(values) for values in reports]
+        self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
+        self.verdict = RunVerdict(tuple(found), tuple(self._unused_files(session, found)), tuple(self.notes))
+        from .summary import write_reports
+
+        write_reports(self.verdict, self.options.reports)
+        if self.options.is_strict and self.verdict.complaints:
+            self.is_failed = True
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _merge(self, *, failed: bool, failures: bool) -> None:
+        folder = self.parts_folder
+        if not folder.is_dir():
+            return
+        from .parts import merge_folder
+
+        if self.options.mode == "rewrite" and (failed or failures):
+            self.notes.append(
+                f"not everything passed, so no cassette was replaced; what was recorded is in {self.shown(folder)} and "
+                "the next recording run takes it in. Delete the folder to forget it."
+            )
+            return
+        self.notes += merge_folder(folder, mode=self.options.mode, skipped=frozenset(map(str, self._dirty)))
+
+    def _unused_files(self, session: pytest.Session, found: Iterable[Verdict]) -> Iterable[str]:
+        """Cassettes beside those that were used which no test opened; unknown when only some of the tests ran."""
+        if self._is_partial(session):
+            return ()
+        used = {use.path for verdict in found for use in verdict.cassettes}
+        folders = {top_folder(self.config.rootpath / path, self.options.folder) for path in used}
+        here = [self.shown(path) for folder in folders if folder is not None for path in sorted(folder.rglob("*.tape"))]
+        return [path for path in here if path not in used]
+
+    def _is_partial(self, session: pytest.Session) -> bool:
+        config = self.config
+        chosen = any("::" in argument for argument in config.args) or config.getoption("keyword", "")
+        rerun = config.getoption("lf", False) or config.getoption("markexpr", "")
+        return bool(chosen or rerun or self.options.is_recording or session.shouldstop)
+
+    def print_summary(self, reporter: Any) -> None:
+        """The summary, in the controller."""
+        if self.worker is None:
+            from .summary import print_summary
+
+            print_summary(reporter, self.verdict, is_strict=self.options.is_strict, is_failed=self.is_failed)
+
+
+def top_folder(path: Path, name: str) -> Path | None:
+    """The folder of cassettes that a cassette is in; None for one that was named from elsewhere."""
+    return next((folder for folder in path.parents if folder.name == name), None)

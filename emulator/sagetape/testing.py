@@ -1,0 +1,239 @@
+"""The pytest plugin's door: options, markers, fixtures and hooks, and nothing that costs before a test uses it.
+
+Imports only the standard library and pytest; everything else is in `pytest_plugin/`, imported by the first test that
+has the marker or asks for a fixture. Entry point group `pytest11`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from .pytest_plugin.decks import TestDeck
+    from .pytest_plugin.run import Run
+
+DECK: Final[pytest.StashKey[TestDeck]] = pytest.StashKey()
+RUN: Final[pytest.StashKey[Run]] = pytest.StashKey()
+ALIAS: Final[pytest.StashKey[bool]] = pytest.StashKey()
+VERDICTS: Final[pytest.StashKey[Verdicts]] = pytest.StashKey()
+
+MARKER: Final = "sagetape"
+RECHUNK: Final = "sagetape_rechunk"
+CUTS: Final = ("character", "line", "byte", "anywhere")
+MODES: Final = ("none", "once", "new_episodes", "all", "rewrite")
+
+MARKERS: Final = (
+    "sagetape(*cassettes, upstream, endpoints, match, scrub, seed, clock, speed, exhausted, faults, rechunk, "
+    "allow_unused, allow_misses, allow_hosts, scope, server): SageMaker Runtime answers from cassettes in this test",
+    "sagetape_rechunk(*cuts, seed): the test runs as recorded, and again at other part boundaries: "
+    "character, line, byte, anywhere",
+)
+
+INI: Final[tuple[tuple[str, str, str, Any], ...]] = (
+    ("sagetape_record", "string", "record mode when no option says another", "none"),
+    ("sagetape_upstream", "args", "asked while recording, instead of aws", []),
+    ("sagetape_cassettes", "string", "name of the folder of cassettes beside the tests", "cassettes"),
+    ("sagetape_strict", "bool", "fail the run on what is unused, unread, unvisited or doubtful", False),
+    ("sagetape_block_network", "bool", "refuse connections to other machines while a cassette plays", True),
+    ("sagetape_allow_hosts", "args", "hosts that may be reached all the same", []),
+    ("sagetape_server", "string", "where the server of a test's deck runs: thread or process", "thread"),
+    ("sagetape_prices", "linelist", "lines `endpoint = price of one call`; `*` for all others", []),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sagetape", "SageMaker Runtime from cassettes (sagetape)")
+    group.addoption("--sagetape-record", metavar="MODE", choices=MODES, help=f"Record mode: {', '.join(MODES)}.")
+    group.addoption(
+        "--sagetape-record-in-ci", action="store_true", help="Record although the environment variable CI is set."
+    )
+    group.addoption("--sagetape-upstream", metavar="SPEC", help="Ask this while recording (default: aws).")
+    group.addoption(
+        "--sagetape-strict", action="store_true", help="Fail on what is unused, unread, unvisited or doubtful."
+    )
+    group.addoption(
+        "--sagetape-report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="Write the verdict of the run: *.json or *.html. May be given several times.",
+    )
+    group.addoption(
+        "--sagetape-allow-host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="Let tests reach this host while a cassette plays.",
+    )
+    group.addoption("--sagetape-seed", metavar="N", type=int, help="Seed of every deck that a marker gives none.")
+    for name, kind, text, default in INI:
+        parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, Any, Any]:
+    """Adds `--record-mode` as another name when every other plugin and conftest had its chance to claim it."""
+    result = yield
+    _, unknown = parser.parse_known_and_unknown_args(["--record-mode=none"])
+    early_config.stash[ALIAS] = bool(unknown)
+    if unknown:
+        parser.getgroup("sagetape").addoption(
+            "--record-mode",
+            dest="sagetape_record_mode",
+            metavar="MODE",
+            choices=MODES,
+            help="The same as --sagetape-record; only there when no other plugin has an option of this name.",
+        )
+    return result
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    config.stash[VERDICTS] = Verdicts()
+    config.pluginmanager.register(config.stash[VERDICTS], "sagetape-verdicts")
+    wanted = config.getoption("sagetape_record") or config.getoption("sagetape_record_mode", None)
+    if wanted not in (None, "none") or config.getoption("sagetape_report"):
+        from .pytest_plugin.options import check
+
+        check(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Says who owns `--record-mode` when it was given and is not ours."""
+    if config.stash.get(ALIAS, True) or config.getoption("record_mode", None) in (None, "none"):
+        return None
+    return "sagetape: --record-mode belongs to another plugin here; for SageMaker Runtime write --sagetape-record=MODE"
+
+
+# --- collection -------------------------------------------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The marker `sagetape_rechunk` runs a test once for every cut, and once as recorded."""
+    mark = metafunc.definition.get_closest_marker(RECHUNK)
+    if mark is None:
+        return
+    unknown = [cut for cut in mark.args if cut not in CUTS]
+    if unknown or set(mark.kwargs) - {"seed"}:
+        what = unknown[0] if unknown else next(iter(set(mark.kwargs) - {"seed"}))
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: sagetape_rechunk has no {what!r}. "
+            f"Cuts are {', '.join(CUTS)}; seed= is a number."
+        )
+    if RECHUNK not in metafunc.fixturenames:
+        metafunc.fixturenames.append(RECHUNK)
+    cuts = [None, *(mark.args or CUTS)]
+    ids = [f"rechunk={cut or 'recorded'}" for cut in cuts]
+    metafunc.parametrize(RECHUNK, cuts, ids=ids, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A marked test gets its deck before every other fixture, so that their clients find its environment."""
+    names = getattr(item, "fixturenames", None)
+    if names is None:
+        return
+    is_marked = item.get_closest_marker(MARKER) is not None or item.get_closest_marker(RECHUNK) is not None
+    if is_marked or MARKER in names or "sagemaker_runtime" in names:
+        first = [MARKER, *(name for name in names if name == RECHUNK)]
+        item.fixturenames = [*first, *(name for name in names if name not in first)]  # type: ignore[attr-defined]
+
+
+# --- fixtures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sagetape(request: pytest.FixtureRequest) -> TestDeck:
+    """A fresh deck for this test, and the environment that points every AWS client at it."""
+    from .pytest_plugin.fixtures import open_deck
+
+    return open_deck(request)
+
+
+@pytest.fixture
+def sagemaker_runtime(sagetape: TestDeck) -> Any:
+    """A boto3 client that this test's deck answers inside the process."""
+    return sagetape.runtime_client()
+
+
+@pytest.fixture
+def sagetape_rechunk(request: pytest.FixtureRequest) -> str | None:
+    """The cut that the marker `sagetape_rechunk` chose for this run of the test; None: as recorded."""
+    cut: str | None = getattr(request, "param", None)
+    return cut
+
+
+# --- a test's run -----------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A miss fails the test also when the code under test swallowed the exception."""
+    result = yield
+    deck = item.stash.get(DECK, None)
+    if deck is not None:
+        deck.check_misses()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """What the deck saw stands in the report: as a section where the test failed, as data for the summary."""
+    deck = item.stash.get(DECK, None)
+    if deck is None:
+        return (yield)
+    from .pytest_plugin.reporting import add_properties, annotate
+
+    add_properties(item, deck, call.when)
+    report = yield
+    annotate(report, deck)
+    return report
+
+
+class Verdicts:
+    """Takes the verdicts out of the reports of a run, its workers' too."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        found = getattr(report, "sagetape", None)
+        if found is not None:
+            self.found.append(found)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.getoption("sagetape_record") or session.config.getoption("sagetape_record_mode", None):
+        from .pytest_plugin.run import run_of
+
+        run_of(session.config).begin()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells an xdist worker where its parts of the recordings go."""
+    run = node.config.stash.get(RUN, None)
+    if run is not None:
+        node.workerinput["sagetape_parts"] = str(run.parts_folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Merges what was recorded in parts, writes the reports, fails a strict run."""
+    found = session.config.stash[VERDICTS].found
+    if found or session.config.stash.get(RUN, None) is not None:
+        from .pytest_plugin.run import run_of
+
+        run_of(session.config).finish(session, found)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The verdict of the run, like coverage's."""
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        run.print_summary(terminalreporter)
