@@ -68,7 +68,7 @@ def _plan(options: Options, stack: ExitStack) -> batch.Plan:
         progressed=progressed,
         repeats_lost=not options["at_most_once"],
     )
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and (output or not sys.stdout.isatty()):  # answers on a terminal show the progress
         plan.bar = Bar(sys.stderr, total=total, started_s=plan.monotonic())
     return plan
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from . import select as selection
 from .answers import Facts, InvokeResult, Timing, fold_headers, read_error, read_result, read_submission
@@ -19,17 +19,15 @@ from .errors import InvokeError
 from .history import History
 from .members import Members
 from .parameters import ASYNC, INVOKE, STREAM, canonical
-from .request import Outgoing, pipeline_parameters, prepare
+from .request import Outgoing, gather, pipeline_parameters, prepare
 from .retry import Failure, RetryRules, wait_before_retry
 from .stream import StreamResult, check_event_stream
 from .surroundings import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Settings, is_light, retry_mode_of
 from .transport import Attempt, Incoming, Transport
 
-SELECTABLE = {
-    INVOKE: ("Body", "ContentType", "CustomAttributes", "InvokedProductionVariant", "NewSessionId", "ClosedSessionId"),
-    STREAM: ("Body", "ContentType", "CustomAttributes", "InvokedProductionVariant"),
-    ASYNC: ("InferenceId", "OutputLocation", "FailureLocation"),
-}
+if TYPE_CHECKING:
+    from .outputs import PendingOutput
+    from .session import Session
 
 
 class Client:
@@ -124,9 +122,29 @@ class Client:
         **members: Unpack[Members],
     ) -> Any:
         """InvokeEndpoint. Gives an InvokeResult, or what `select` names of it."""
-        wanted = _wanted(INVOKE, select, pass_thru=pass_thru)
-        outgoing = self.prepare(INVOKE, _given(endpoint_name, body, members))
-        return _selected(self.answer(outgoing), wanted, outgoing)
+        wanted = selection.wanted(INVOKE, select, pass_thru=pass_thru)
+        outgoing = self.prepare(INVOKE, gather(endpoint_name, body, members))
+        return selection.selected(self.answer(outgoing), wanted, outgoing)
+
+    @overload
+    def invoke_stream(
+        self,
+        endpoint_name: str | None = None,
+        body: BodyInput = None,
+        *,
+        select: None = None,
+        **members: Unpack[Members],
+    ) -> StreamResult: ...
+
+    @overload
+    def invoke_stream(
+        self,
+        endpoint_name: str | None = None,
+        body: BodyInput = None,
+        *,
+        select: str | None = None,
+        **members: Unpack[Members],
+    ) -> Any: ...
 
     def invoke_stream(
         self,
@@ -137,16 +155,36 @@ class Client:
         **members: Unpack[Members],
     ) -> Any:
         """InvokeEndpointWithResponseStream. Gives a StreamResult; close it, or read it to its end."""
-        wanted = _wanted(STREAM, select)
-        outgoing = self.prepare(STREAM, _given(endpoint_name, body, members))
+        wanted = selection.wanted(STREAM, select)
+        outgoing = self.prepare(STREAM, gather(endpoint_name, body, members))
         _, (incoming, facts) = self._repeat(outgoing, read_body=False)
         check_event_stream(incoming, facts)
         result = StreamResult(incoming.chunks, facts, close=incoming.close)
         self._remember(outgoing, facts, {**result.properties(), "Body": None})
-        selected = _selected(result, wanted, outgoing)
+        selected = selection.selected(result, wanted, outgoing)
         if selected is not result:
             result.close()  # a selected header leaves nobody to read the stream
         return selected
+
+    @overload
+    def invoke_async(
+        self,
+        endpoint_name: str | None = None,
+        body: BodyInput = None,
+        *,
+        select: None = None,
+        **members: Unpack[Members],
+    ) -> PendingOutput: ...
+
+    @overload
+    def invoke_async(
+        self,
+        endpoint_name: str | None = None,
+        body: BodyInput = None,
+        *,
+        select: str | None = None,
+        **members: Unpack[Members],
+    ) -> Any: ...
 
     def invoke_async(
         self,
@@ -159,12 +197,12 @@ class Client:
         """InvokeEndpointAsync. Gives a PendingOutput: where the output will be, and a way to wait for it."""
         from .outputs import PendingOutput
 
-        wanted = _wanted(ASYNC, select)
-        outgoing = self.prepare(ASYNC, _given(endpoint_name, body, members))
+        wanted = selection.wanted(ASYNC, select)
+        outgoing = self.prepare(ASYNC, gather(endpoint_name, body, members))
         body_bytes, facts = self._ask(outgoing)
         submission = read_submission(body_bytes, facts)
         self._remember(outgoing, facts, submission.properties())
-        return _selected(PendingOutput(self, submission), wanted, outgoing)
+        return selection.selected(PendingOutput(self, submission), wanted, outgoing)
 
     def invoke_each(self, inputs: Iterable[Any], *, select: str | None = None, **defaults: Any) -> Iterator[Any]:
         """Pipeline input: names (by value) or mappings of parameters (by property name); one call each, in order."""
@@ -172,7 +210,7 @@ class Client:
         for number, item in enumerate(inputs, start=1):
             yield self.invoke(select=select, **(given | pipeline_parameters(item, number)))
 
-    def session(self, endpoint_name: str, **options: Any) -> Any:
+    def session(self, endpoint_name: str, **options: Any) -> Session:
         """A stateful session as a context manager: see `session.Session`."""
         from .session import Session
 
@@ -227,7 +265,9 @@ class Client:
         while True:
             number += 1
             try:
-                incoming, facts = self._once(outgoing, Attempt(invocation_id, number, self.rules.max_attempts), started)
+                incoming, facts = self._once(
+                    outgoing, Attempt(invocation_id, number, max(number, self.rules.max_attempts)), started
+                )
                 return (incoming.read() if read_body else b""), (incoming, facts)
             except InvokeError as error:
                 failure = Failure(error, number, waited_s, outgoing.opens_session)
@@ -296,25 +336,3 @@ class Client:
             self.history.record(
                 outgoing.operation, started_at=started_at, request=outgoing.keywords(), response=None, error=error
             )
-
-
-def _given(endpoint_name: str | None, body: BodyInput, members: Mapping[str, Any]) -> dict[str, Any]:
-    """Positional and keyword parameters as one mapping; an absent one is left out."""
-    given = dict(members)
-    if endpoint_name is not None:
-        given["endpoint_name"] = endpoint_name
-    if body is not None:
-        given["body"] = body
-    return given
-
-
-def _wanted(operation: str, select: str | None, *, pass_thru: bool = False) -> str | None:
-    wanted = selection.resolve(select, pass_thru=pass_thru)
-    selection.check(wanted, SELECTABLE[operation])
-    return wanted
-
-
-def _selected(result: Any, wanted: str | None, outgoing: Outgoing) -> Any:
-    if wanted is None or wanted == "*":
-        return result
-    return selection.pick(wanted, properties=result.properties(), outgoing=outgoing)

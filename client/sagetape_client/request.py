@@ -124,3 +124,13 @@ def pipeline_parameters(item: object, number: int) -> dict[str, object]:
         f"Input {number} of the pipeline is a {type(item).__name__}."
         " Give an endpoint's name, or a mapping of parameters."
     )
+
+
+def gather(endpoint_name: str | None, body: bodies.BodyInput, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Positional and keyword parameters as one mapping; an absent one is left out."""
+    given = dict(members)
+    if endpoint_name is not None:
+        given["endpoint_name"] = endpoint_name
+    if body is not None:
+        given["body"] = body
+    return given

@@ -11,11 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import ParameterError, SelectionError
-from .parameters import find, nearest
+from .parameters import ASYNC, INVOKE, STREAM, find, nearest
 from .request import Outgoing
 
 INVALID = "Invalid value for -Select parameter."  # the cmdlet's text, exactly
 PASS_THRU = "^EndpointName"
+
+SELECTABLE = {
+    INVOKE: ("Body", "ContentType", "CustomAttributes", "InvokedProductionVariant", "NewSessionId", "ClosedSessionId"),
+    STREAM: ("Body", "ContentType", "CustomAttributes", "InvokedProductionVariant"),
+    ASYNC: ("InferenceId", "OutputLocation", "FailureLocation"),
+}
 
 
 def resolve(select: str | None, *, pass_thru: bool = False) -> str | None:
@@ -62,3 +68,17 @@ def _invalid(select: str, names: tuple[str, ...]) -> SelectionError:
         f"Select {select!r} names nothing.{close} Use '*', one of {', '.join(names)}, or '^' and a parameter."
     )
     return error
+
+
+def wanted(operation: str, select: str | None, *, pass_thru: bool = False) -> str | None:
+    """The selection in force, checked before anything is sent."""
+    resolved = resolve(select, pass_thru=pass_thru)
+    check(resolved, SELECTABLE[operation])
+    return resolved
+
+
+def selected(result: Any, select: str | None, outgoing: Outgoing) -> Any:
+    """The result, or what was selected of it."""
+    if select is None or select == "*":
+        return result
+    return pick(select, properties=result.properties(), outgoing=outgoing)

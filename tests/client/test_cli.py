@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from sagetape_client.cli import invoke
 from sagetape_client.options import make_options, rewrite
-from tests.client.standin import Answer, Standin, as_json, error, frame, stream
+from tests.client.standin import Answer, Arrived, Standin, as_json, error, frame, stream
 from tests.client.test_contract import python_path
 
 BLUE = {"Content-Type": "application/json", "x-Amzn-Invoked-Production-Variant": "blue"}
@@ -308,8 +310,6 @@ def test_errors_of_the_service_say_what_to_do(
 
 def test_time_out_is_nine(run: Terminal, service: Standin) -> None:
     """Silence beyond --read-timeout."""
-    import threading
-
     never = threading.Event()
     service.script(Answer(silent=never))
     done = run("e", "-b", "x", "--read-timeout", "0.05")
@@ -400,6 +400,51 @@ def test_cassette_that_cannot_be_opened_keeps_the_emulators_code(
     done = run("e", "-b", "x", "--cassette", "c.tape")
     assert done.exit_code == 8
     assert "c.tape cannot be played: no such deck" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process there")
+def test_ctrl_c_is_130(service: Standin) -> None:
+    """A call that waits is left at once, without a traceback."""
+    never = threading.Event()
+    service.script(Answer(silent=never))
+    command = [sys.executable, "-m", "sagetape_client", "e", "-b", "x"]
+    environ = python_path() | service.environ()
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not service.arrived:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=20)
+    never.set()
+    assert (process.returncode, out, said) == (130, "", "sagetape invoke: stopped by Ctrl-C\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE there")
+def test_closed_pipe_is_141_and_quiet(service: Standin) -> None:
+    """Whoever reads may leave early."""
+    left = threading.Event()
+
+    def answer(arrived: Arrived) -> Answer:
+        left.wait(20)
+        return Answer(200, {}, b"x" * 1_000_000)
+
+    service.answer = answer
+    command = [sys.executable, "-m", "sagetape_client", "e", "-b", "x"]
+    environ = python_path() | service.environ()
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        left.set()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")
+
+
+def test_async_wait_prints_the_output(run: Terminal, service: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--wait gives the output object's bytes; a failure object is an error."""
+    service.script(Answer(202, {"X-Amzn-SageMaker-OutputLocation": "s3://b/k"}, b'{"InferenceId":"i"}'))
+    monkeypatch.setattr("sagetape_client.outputs.S3Objects", lambda client: lambda location: (b"\x00out", None))
+    done = run("e", "--async", "-b", "x", "--wait", "5")
+    assert (done.exit_code, done.stdout_bytes) == (0, b"\x00out")
 
 
 HEAVY = ("boto3", "botocore", "aiohttp", "numpy", "asyncio", "msgpack", "urllib3", "jmespath")
