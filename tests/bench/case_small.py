@@ -29,9 +29,7 @@ def compare(bench: Bench, servers: dict[str, Server], stream: str) -> list[dict[
     """Rounds over all servers in turn."""
     rounds = [
         {
-            name: bench.load.run(
-                one.port, one.pid, [Stream(f"{stream} {name}", CONNECTIONS)], seconds=bench.sample_s
-            )
+            name: bench.load.run(one.port, one.pid, [Stream(f"{stream} {name}", CONNECTIONS)], seconds=bench.sample_s)
             for name, one in servers.items()
         }
         for _ in range(bench.rounds)
@@ -71,7 +69,9 @@ def _against_floors(rounds: Sequence[dict[str, Sample]]) -> Iterator[Row]:
 
     others = median(max(sample.others for sample in one.values()) for one in rounds)
     detail = f"{shown('rate', 'requests/s')}; others took {others:.2f} of a core"
-    yield at_least("small calls per second, times bare aiohttp", ratio(rounds, "ours", "aiohttp", "rate"), 0.6, detail=detail)
+    yield at_least(
+        "small calls per second, times bare aiohttp", ratio(rounds, "ours", "aiohttp", "rate"), 0.6, detail=detail
+    )
     cpu = ratio(rounds, "ours", "aiohttp", "cpu_us")
     yield at_most("processor time of a small call, times bare aiohttp", cpu, 1 / 0.6, detail=shown("cpu_us", "µs"))
     raw = ratio(rounds, "ours", "raw", "rate")

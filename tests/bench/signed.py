@@ -47,9 +47,7 @@ def request(port: int, body: bytes, *, digest: bytes, content_type: str, now: fl
     return b"POST %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (TARGET, lines, len(body), body)
 
 
-def requests(
-    port: int, bodies: Sequence[bytes], count: int, *, content_type: str = JSON_TYPE
-) -> list[bytes]:
+def requests(port: int, bodies: Sequence[bytes], count: int, *, content_type: str = JSON_TYPE) -> list[bytes]:
     """`count` requests over the bodies in turn, no two signatures alike while times last."""
     digests = [hashlib.sha256(body).hexdigest().encode() for body in bodies]
     now = int(time.time())
