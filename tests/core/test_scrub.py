@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sagetape.core.errors import ConfigError
@@ -233,6 +233,8 @@ TEXTS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, TEXTS)
+@example("", "arn:aws:iam:::role/Me111122223333arn:aws:iam::")  # the pattern hits inside the fake of a name
+@example("arn:awss1:iam::222233334444:role/Me", "")  # what the pattern leaves is an ARN, which it was not before
 def test_scrubbing_twice_is_scrubbing_once(body: str, attribute: str) -> None:
     """For a call, an answer and an error."""
     scrub = scrubber(json_paths=("id",), patterns=(r"tok-[0-9]+", r"[a-z]1"), headers=("TargetModel",))

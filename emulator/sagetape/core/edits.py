@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,27 @@ def _rewrite(parts: Sequence[bytes], edits: Sequence[Edit]) -> list[bytes]:
     return written
 
 
+ROUNDS_MAX: Final = 4  # what a user's pattern leaves can read as an ARN that was none before; more often never seen
+
+
 def apply_all(parts: Sequence[bytes], finders: Sequence[FindEdits], removed: list[bytes]) -> list[bytes]:
-    """Run the finders one after the other, each over what the earlier left; what they take out goes to `removed`."""
+    """Run the finders one after the other, each over what the earlier left; what they take out goes to `removed`.
+
+    Where a finder behind the first changed something the earlier ones look again, so that a second scrubbing finds
+    nothing.
+    """
     current = list(parts)
-    for find in finders:
-        body = current[0] if len(current) == 1 else b"".join(current)
-        edits = [e for e in in_order(find(body)) if body[e.start : e.end] != e.new]
-        if edits:
-            removed.extend(body[e.start : e.end] for e in edits)
-            current = _rewrite(current, edits)
+    for _ in range(ROUNDS_MAX):
+        is_settled = True
+        for place, find in enumerate(finders):
+            body = current[0] if len(current) == 1 else b"".join(current)
+            edits = [e for e in in_order(find(body)) if body[e.start : e.end] != e.new]
+            if edits:
+                removed.extend(body[e.start : e.end] for e in edits)
+                current = _rewrite(current, edits)
+                is_settled = is_settled and place == 0
+        if is_settled:
+            break
     return current
 
 

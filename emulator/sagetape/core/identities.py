@@ -23,6 +23,7 @@ from hashlib import blake2b
 from typing import Final
 
 from .edits import Edit
+from .rules import SCRUBBED
 
 OWN_ACCOUNT: Final = "000000000000"
 OTHERS_MAX: Final = 999_999  # the fakes' six digits; all further accounts share the last one
@@ -40,6 +41,7 @@ _SAID = re.compile(rb"(?i)\baccount(?:[ _-]?id)?[\\\"']{0,3}[ :=]{1,3}[\\\"']{0,
 _REQUEST_ID = re.compile(rb"\bRequest ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) ")
 _KEY_ID = re.compile(rb"\Akey/((?:mrk-)?[0-9a-f-]{32,40})")
 _FAKE_NAME = re.compile(rb"principal-[0-9a-f]{8}")
+_EDITED: Final = SCRUBBED.encode()  # a pattern of the user hit inside a fake; what it left must stay
 _PRINCIPAL = re.compile(rb"\A((?:assumed-role|role|user|federated-user|group|instance-profile)/)(.+)\Z", re.DOTALL)
 
 
@@ -137,7 +139,7 @@ def fake_principal(name: bytes) -> bytes:
     """Role, user and session names tell who recorded; a digest tells them apart all the same."""
     tail = name[len(name.rstrip(b".:")) :]  # the end of a sentence is no part of a name
     core = name[: len(name) - len(tail)]
-    if _FAKE_NAME.fullmatch(core):
+    if _FAKE_NAME.fullmatch(core) or _EDITED in core:
         return name
     return b"principal-" + blake2b(core, digest_size=4).hexdigest().encode() + tail
 
