@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .aio import AsyncClient as AsyncClient
     from .answers import InvokeResult as InvokeResult
-    from .answers import Submission as Submission
     from .answers import Timing as Timing
     from .body import BodyInput as BodyInput
     from .chances import Chances as Chances
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from .invoker import Client as Client
     from .outputs import Output as Output
     from .outputs import PendingOutput as PendingOutput
+    from .outputs import Submission as Submission
     from .request import NEW_SESSION as NEW_SESSION
     from .session import Session as Session
     from .splitters import ServerEvent as ServerEvent
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "aio": "AsyncClient",
-    "answers": "InvokeResult Submission Timing",
+    "answers": "InvokeResult Timing",
     "body": "BodyInput",
     "codecs": "decode encode register_codec",
     "errors": "AsyncCancelled AsyncFailed CallTimeout CassetteError ConnectError ContentError"
@@ -63,7 +63,7 @@ _HOMES = {
     " SessionExpired SettingsError StreamBroken Throttled ValidationFailed",
     "chances": "Chances",
     "invoker": "Client",
-    "outputs": "Output PendingOutput",
+    "outputs": "Output PendingOutput Submission",
     "request": "NEW_SESSION",
     "session": "Session",
     "splitters": "ServerEvent",

@@ -7,15 +7,13 @@ that the service model does not list (`ErrorCode`) are kept.
 
 from __future__ import annotations
 
-import calendar
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import codecs
-from .errors import ContentError, ParameterError, ServiceError, service_error_class
+from .errors import ParameterError, ServiceError, service_error_class
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -100,32 +98,6 @@ class InvokeResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """The answer of InvokeEndpointAsync: where the output will be; `failure_location` when the endpoint has one."""
-
-    inference_id: str | None
-    output_location: str | None
-    failure_location: str | None
-    facts: Facts = field(repr=False)
-
-    @property
-    def request_id(self) -> str | None:
-        return self.facts.request_id
-
-    @property
-    def status(self) -> int:
-        return self.facts.status
-
-    def properties(self) -> dict[str, Any]:
-        """As `Select` sees them."""
-        return {
-            "InferenceId": self.inference_id,
-            "OutputLocation": self.output_location,
-            "FailureLocation": self.failure_location,
-        }
-
-
 def _imported(module: str) -> Any:
     import importlib
 
@@ -160,23 +132,6 @@ def read_result(body: bytes, facts: Facts) -> InvokeResult:
     )
 
 
-def read_submission(body: bytes, facts: Facts) -> Submission:
-    """InvokeEndpointAsync's answer; the inference id is in the body, the locations in headers."""
-    try:
-        content = json.loads(body) if body else {}
-    except ValueError as error:
-        raise ContentError(
-            f"The service took the asynchronous inference and its answer is not JSON ({error}): {body[:60]!r}."
-            " Is the endpoint URL SageMaker Runtime's?",
-            body=body,
-            content_type="application/json",
-        ) from error
-    inference_id = content.get("InferenceId") if isinstance(content, dict) else None
-    headers = facts.headers
-    output, failure = (headers.get(f"x-amzn-sagemaker-{kind}location") for kind in ("output", "failure"))
-    return Submission(inference_id, output, failure, facts)
-
-
 def read_error(operation: str, status: int, *, headers: Mapping[str, str], body: bytes, attempts: int) -> ServiceError:
     """The error an answer outside 2xx stands for."""
     try:
@@ -209,22 +164,3 @@ def _reason(status: int) -> str:
 
     known = {s.value: s.phrase for s in HTTPStatus}
     return known.get(status, "no text")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionMark:
-    """What `NewSessionId` says: the id, and when it expires in Unix seconds (None when it does not parse)."""
-
-    id: str
-    expires_at: float | None
-
-
-def read_session(new_session_id: str) -> SessionMark:
-    """`<id>; Expires=yyyy-mm-ddThh:mm:ssZ`, in UTC (botocore, shape NewSessionResponseHeader)."""
-    session_id, _, rest = new_session_id.partition(";")
-    stamp = rest.strip().removeprefix("Expires=")
-    try:
-        expires_at = float(calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")))
-    except ValueError:  # an unreadable expiry leaves a session that works and whose end is unknown
-        return SessionMark(session_id.strip(), None)
-    return SessionMark(session_id.strip(), expires_at)

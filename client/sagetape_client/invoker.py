@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from . import select as selection
-from .answers import Facts, InvokeResult, Timing, fold_headers, read_error, read_result, read_submission
+from .answers import Facts, InvokeResult, Timing, fold_headers, read_error, read_result
 from .body import BodyInput
 from .chances import Chances
 from .errors import InvokeError
@@ -21,13 +21,13 @@ from .members import Members
 from .parameters import ASYNC, INVOKE, STREAM, canonical
 from .request import Outgoing, gather, pipeline_parameters, prepare
 from .retry import Failure, RetryRules, wait_before_retry
-from .stream import StreamResult, check_event_stream
 from .surroundings import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Settings, is_light, retry_mode_of
 from .transport import Attempt, Incoming, Transport
 
 if TYPE_CHECKING:
     from .outputs import PendingOutput
     from .session import Session
+    from .stream import StreamResult
 
 
 class Client:
@@ -155,6 +155,8 @@ class Client:
         **members: Unpack[Members],
     ) -> Any:
         """InvokeEndpointWithResponseStream. Gives a StreamResult; close it, or read it to its end."""
+        from .stream import StreamResult, check_event_stream
+
         wanted = selection.wanted(STREAM, select)
         outgoing = self.prepare(STREAM, gather(endpoint_name, body, members))
         _, (incoming, facts) = self._repeat(outgoing, read_body=False)
@@ -195,7 +197,7 @@ class Client:
         **members: Unpack[Members],
     ) -> Any:
         """InvokeEndpointAsync. Gives a PendingOutput: where the output will be, and a way to wait for it."""
-        from .outputs import PendingOutput
+        from .outputs import PendingOutput, read_submission
 
         wanted = selection.wanted(ASYNC, select)
         outgoing = self.prepare(ASYNC, gather(endpoint_name, body, members))

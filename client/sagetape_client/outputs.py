@@ -8,6 +8,7 @@ the waiting alone: the service has no operation that stops an inference.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -16,14 +17,66 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from . import codecs
-from .answers import Facts, Submission
-from .errors import AsyncCancelled, AsyncFailed, CallTimeout, ConnectError, CredentialsError, InvokeError, ServiceError
+from .answers import Facts
+from .errors import (
+    AsyncCancelled,
+    AsyncFailed,
+    CallTimeout,
+    ConnectError,
+    ContentError,
+    CredentialsError,
+    InvokeError,
+    ServiceError,
+)
 
 if TYPE_CHECKING:
     from .invoker import Client
 
 WAIT_TIMEOUT_S = 900.0  # InvocationTimeoutSeconds' default (API reference, InvokeEndpointAsync)
 FIRST_POLL_S, LAST_POLL_S = 0.5, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The answer of InvokeEndpointAsync: where the output will be; `failure_location` when the endpoint has one."""
+
+    inference_id: str | None
+    output_location: str | None
+    failure_location: str | None
+    facts: Facts = field(repr=False)
+
+    @property
+    def request_id(self) -> str | None:
+        return self.facts.request_id
+
+    @property
+    def status(self) -> int:
+        return self.facts.status
+
+    def properties(self) -> dict[str, Any]:
+        """As `Select` sees them."""
+        return {
+            "InferenceId": self.inference_id,
+            "OutputLocation": self.output_location,
+            "FailureLocation": self.failure_location,
+        }
+
+
+def read_submission(body: bytes, facts: Facts) -> Submission:
+    """InvokeEndpointAsync's answer; the inference id is in the body, the locations in headers."""
+    try:
+        content = json.loads(body) if body else {}
+    except ValueError as error:
+        raise ContentError(
+            f"The service took the asynchronous inference and its answer is not JSON ({error}): {body[:60]!r}."
+            " Is the endpoint URL SageMaker Runtime's?",
+            body=body,
+            content_type="application/json",
+        ) from error
+    inference_id = content.get("InferenceId") if isinstance(content, dict) else None
+    headers = facts.headers
+    output, failure = (headers.get(f"x-amzn-sagemaker-{kind}location") for kind in ("output", "failure"))
+    return Submission(inference_id, output, failure, facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ it may differ from the service's. A refusal of a session's id becomes SessionExp
 
 from __future__ import annotations
 
+import calendar
+import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .answers import InvokeResult, read_session
+from .answers import InvokeResult
 from .body import BodyInput
 from .errors import InvokeError, ModelError, ServiceError, SessionExpired
 from .request import NEW_SESSION
@@ -20,6 +23,25 @@ if TYPE_CHECKING:
 
 OPEN_BODY = b'{"requestType":"NEW_SESSION"}'  # docs.aws.amazon.com/sagemaker/latest/dg/stateful-sessions.html
 CLOSE_BODY = b'{"requestType":"CLOSE"}'
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMark:
+    """What `NewSessionId` says: the id, and when it expires in Unix seconds (None when it does not parse)."""
+
+    id: str
+    expires_at: float | None
+
+
+def read_session(new_session_id: str) -> SessionMark:
+    """`<id>; Expires=yyyy-mm-ddThh:mm:ssZ`, in UTC (botocore, shape NewSessionResponseHeader)."""
+    session_id, _, rest = new_session_id.partition(";")
+    stamp = rest.strip().removeprefix("Expires=")
+    try:
+        expires_at = float(calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:  # an unreadable expiry leaves a session that works and whose end is unknown
+        return SessionMark(session_id.strip(), None)
+    return SessionMark(session_id.strip(), expires_at)
 
 
 class Session:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
-from . import batch, inputs, printing
+from . import inputs, printing
 from .answers import InvokeResult
-from .batches import ask_batch
 from .cli import say
 from .errors import ParameterError, StreamBroken
 from .inputs import Options
@@ -21,7 +20,6 @@ from .invoker import Client
 from .parameters import ASYNC, INVOKE, STREAM
 from .request import Outgoing
 from .select import PASS_THRU
-from .splitters import ServerEvent
 
 Way = Callable[[Client, Options], int]
 
@@ -43,6 +41,8 @@ def go(options: Options) -> int:
 def choose(options: Options) -> Way:
     """The way that the options ask for."""
     if options["batch"]:
+        from .batches import ask_batch
+
         return ask_batch
     if options["name"] == "-":
         return ask_pipeline
@@ -129,9 +129,11 @@ def ask_pipeline(client: Client, options: Options) -> int:
 
 def _pipeline_items(lines: Iterator[str]) -> Iterator[Any]:
     """A line that begins like an object is one; a JSON string or a bare word is a name."""
+    from .batch import read_line
+
     for number, line in enumerate(lines, start=1):
         if line.startswith("{"):
-            yield batch.read_line(number, line)
+            yield read_line(number, line)
         else:
             yield json.loads(line) if line.startswith('"') else line
 
@@ -198,7 +200,7 @@ def _piece(piece: Any, *, is_terminal: bool, end: bytes) -> bytes:
     """One piece of a stream as it is printed: bytes and text as they are, everything else one line."""
     if isinstance(piece, bytes):
         return printing.harmless(piece.decode("utf-8", "replace")).encode() if is_terminal else piece
-    if isinstance(piece, ServerEvent):
+    if hasattr(piece, "data"):  # a server-sent event
         return (printing.harmless(piece.data) if is_terminal else piece.data).encode("utf-8") + b"\n"
     if isinstance(piece, str):
         return (printing.harmless(piece) if is_terminal else piece).encode("utf-8") + end

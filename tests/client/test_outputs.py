@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from sagetape_client.answers import Facts, Submission, Timing
+from sagetape_client.answers import Facts, Timing
 from sagetape_client.errors import (
     AsyncCancelled,
     AsyncFailed,
@@ -21,7 +21,7 @@ from sagetape_client.errors import (
     ServiceError,
 )
 from sagetape_client.invoker import Client
-from sagetape_client.outputs import PendingOutput, split_location
+from sagetape_client.outputs import PendingOutput, Submission, split_location
 from tests.client.conftest import Waits, make_client
 from tests.client.standin import ACCESS_KEY, SECRET_KEY, Answer, Standin, as_json
 
