@@ -6,6 +6,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+SOURCES = ("recorded", "live", "miss", "refused", "fault", "emulated")
+"""Where an answer can come from."""
 ENTRIES_MAX = 10_000  # about 5 MiB; the counters go on when the oldest entries leave
 
 
@@ -19,7 +21,7 @@ class Entry:
     operation: str
     endpoint: str
     source: str = ""
-    """`recorded`, `live`, `miss`, `refused`, `fault`, `emulated`."""
+    """One of `SOURCES`; empty while the answer is not known."""
     status: int = 0
     code: str = ""
     """The error type, when it is an error."""

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any, get_type_hints
 
-from ...core.journal import ENTRIES_MAX, Entry, Journal
-from ...core.verdict import SOURCES
+from ...core.journal import ENTRIES_MAX, SOURCES, Entry, Journal
 from .routes import Asked
 from .schemas import Schema, flag, listed, number, table, text, whole
 from .surroundings import Surroundings

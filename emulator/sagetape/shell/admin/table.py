@@ -1,4 +1,4 @@
-"""Every route of the admin API, once. The dispatcher, `docs/admin.md` and `docs/openapi.json` are made of this table."""
+"""Every route of the admin API, once. The dispatcher, `docs/admin.md` and `docs/openapi.json` are made of this."""
 
 from __future__ import annotations
 
