@@ -23,12 +23,14 @@ from ..core.chance import draw, uuid_of
 from ..core.deck import Forward, Reply
 from ..core.errors import CallerError, compact_json
 from ..core.hosts import HostRule
+from ..core.journal import Entry
 from ..core.operations import Operation, Service
 from ..core.refusals import body_too_large
 from ..core.sigv4 import Identity, Pending, Verifier
 from ..core.wire import Call, Head, RawHeaders, Script, Step
-from .bodies import LARGE_BYTES, Budget, read_body
+from .bodies import LARGE_BYTES, PATIENCE, Budget, Patience, read_body
 from .decks import ADMIN_PREFIX, DEFAULT, Decks, Player, split_deck
+from .explanation import explained
 from .gate import check_connection, path_of
 from .live import live_answer
 from .metrics import Histogram
@@ -85,6 +87,7 @@ class App:
     admin: Callable[[web.BaseRequest, str], Awaitable[Script]] | None = None
     wall: Callable[[], float] = time.time
     explain: bool = False
+    patience: Patience = PATIENCE
     dates: Dates = field(default_factory=Dates)
     new_request_id: RequestIds = field(default_factory=RequestIds)
     budget: Budget = field(default_factory=Budget)
@@ -197,10 +200,10 @@ class App:
         if fields.get(b"expect", b"").lower() == b"100-continue" and request.transport is not None:
             request.transport.write(CONTINUE)
         if size_bytes <= LARGE_BYTES:
-            return await read_body(content, limit_bytes=self.body_max_bytes)
+            return await read_body(content, limit_bytes=self.body_max_bytes, patience=self.patience)
         await self.budget.acquire(size_bytes)
         try:
-            return await read_body(content, limit_bytes=self.body_max_bytes)
+            return await read_body(content, limit_bytes=self.body_max_bytes, patience=self.patience)
         finally:
             self.budget.release(size_bytes)
 
@@ -249,7 +252,7 @@ class App:
         """What does not leave in one write."""
         if isinstance(decision, Forward):
             return await self._forward(request, player, decision)
-        return self._script(request, player, decision.entry.request_id, decision.script)
+        return self._script(request, player, decision.entry, decision.script)
 
     def _whole_reply(self, player: Player, reply: Reply, *, keep_alive: bool) -> WholeReply | None:
         """The answer when it leaves in one write; None for one that has to be performed."""
@@ -264,39 +267,42 @@ class App:
                 prepared = take.prepared = Prepared(take.script) if is_plain(take.script) else False
         if not isinstance(prepared, Prepared):
             return None
+        entry, dates = reply.entry, player.dates or self.dates
         return self._prepared(
-            prepared, reply.entry.request_id.encode(), keep_alive=keep_alive, dates=player.dates or self.dates
+            prepared, entry.request_id.encode(), keep_alive=keep_alive, dates=dates, source=entry.source
         )
 
     async def _forward(self, request: web.BaseRequest, player: Player, forward: Forward) -> Response:
         # aiohttp runs each request in a task of its own: a stream's later parts are still this call's time.
         player.clock.begin_call()
-        request_id = forward.entry.request_id
         answer = await live_answer(player, forward)
         if isinstance(answer, tuple):
-            return self._script(request, player, request_id, answer)
-        return self._steps(request, player, request_id, answer, length_bytes=None)
+            return self._script(request, player, forward.entry, answer)
+        return self._steps(request, player, forward.entry, answer, length_bytes=None)
 
-    def _script(self, request: web.BaseRequest, player: Player, request_id: str, script: Script) -> Response:
+    def _script(self, request: web.BaseRequest, player: Player, entry: Entry, script: Script) -> Response:
         if is_plain(script):
-            dates = player.dates or self.dates
-            return self._prepared(Prepared(script), request_id.encode(), keep_alive=request.keep_alive, dates=dates)
-        return self._steps(request, player, request_id, replayed(script), length_bytes=script_length(script))
+            dates, keep_alive = player.dates or self.dates, request.keep_alive
+            request_id = entry.request_id.encode()
+            return self._prepared(Prepared(script), request_id, keep_alive=keep_alive, dates=dates, source=entry.source)
+        return self._steps(request, player, entry, replayed(script), length_bytes=script_length(script))
 
     def _steps(
         self,
         request: web.BaseRequest,
         player: Player,
-        request_id: str,
+        entry: Entry,
         steps: AsyncIterator[Step],
         *,
         length_bytes: int | None,
     ) -> ScriptReply:
         keep_alive = request.keep_alive
         dates = player.dates or self.dates
+        source = entry.source or "live"  # a live stream is settled at its end
 
         def fill_head(template: bytes) -> bytes:
-            return fill(template, request_id=request_id.encode(), date=dates.now(), keep_alive=keep_alive)
+            block = fill(template, request_id=entry.request_id.encode(), date=dates.now(), keep_alive=keep_alive)
+            return explained(block, source) if self.explain else block
 
         return ScriptReply(
             steps,
@@ -313,10 +319,18 @@ class App:
         return self._prepared(Prepared(script), request_id, keep_alive=request.keep_alive and not closes)
 
     def _prepared(
-        self, prepared: Prepared, request_id: bytes, *, keep_alive: bool, dates: Dates | None = None
+        self,
+        prepared: Prepared,
+        request_id: bytes,
+        *,
+        keep_alive: bool,
+        dates: Dates | None = None,
+        source: str = "refused",
     ) -> WholeReply:
         date = (dates or self.dates).now()
         block = fill(prepared.template, request_id=request_id, date=date, keep_alive=keep_alive)
+        if self.explain:
+            block = explained(block, source)
         return WholeReply(prepared, block=block, keep_alive=keep_alive)
 
 

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import StreamReader
 
@@ -58,13 +60,32 @@ class Budget:
         return self._used == 0 or self._used + size_bytes <= self._total
 
 
-def body_timeout() -> CallerError:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a body may take."""
+
+    idle_s: float = IDLE_S
+    """Between two pieces."""
+    rate_min_bytes_s: int = RATE_MIN_BYTES_S
+    now: Callable[[], float] = time.monotonic
+
+    def check(self, *, started: float, size_bytes: int) -> None:
+        """Raises CallerError for a body that drips."""
+        elapsed_s = self.now() - started
+        if elapsed_s > self.idle_s and size_bytes < elapsed_s * self.rate_min_bytes_s:
+            raise body_timeout(f"{size_bytes} bytes in {elapsed_s:.0f} seconds")
+
+
+PATIENCE = Patience()
+
+
+def body_timeout(found: str) -> CallerError:
     """408 for a body that does not arrive. The code is the one SDKs know and retry in standard mode."""
-    text = f"The request body did not arrive: no data for {IDLE_S:.0f} seconds. Send the body without pauses."
+    text = f"The request body did not arrive: {found}. Send the body without pauses, or raise --body-idle-s."
     return CallerError(408, "RequestTimeoutException", compact_json({"message": text}))
 
 
-async def read_body(content: StreamReader, *, limit_bytes: int) -> tuple[bytes, bytes]:
+async def read_body(content: StreamReader, *, limit_bytes: int, patience: Patience = PATIENCE) -> tuple[bytes, bytes]:
     """The whole body and its SHA-256 (32 bytes).
 
     Hashed piece by piece on the loop: the same processor time as at once, and a small call beside large uploads does
@@ -79,25 +100,20 @@ async def read_body(content: StreamReader, *, limit_bytes: int) -> tuple[bytes, 
     digest = hashlib.sha256()
     pieces: list[bytes] = []
     size = 0
-    started = time.monotonic()
-    while True:
-        piece = await _next_piece(content)
-        if not piece:
-            break
+    started = patience.now()
+    while piece := await _next_piece(content, idle_s=patience.idle_s):
         size += len(piece)
         if size > limit_bytes:
             raise refusals.body_too_large(limit_bytes)
         digest.update(piece)
         pieces.append(piece)
-        elapsed = time.monotonic() - started
-        if elapsed > IDLE_S and size < elapsed * RATE_MIN_BYTES_S:
-            raise body_timeout()
+        patience.check(started=started, size_bytes=size)
     return b"".join(pieces), digest.digest()
 
 
-async def _next_piece(content: StreamReader) -> bytes:
+async def _next_piece(content: StreamReader, *, idle_s: float) -> bytes:
     try:
-        async with asyncio.timeout(IDLE_S):
+        async with asyncio.timeout(idle_s):
             return await content.readany()
     except TimeoutError:
-        raise body_timeout() from None
+        raise body_timeout(f"no data for {idle_s:g} seconds") from None

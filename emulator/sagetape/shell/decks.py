@@ -126,12 +126,22 @@ class Player:
         """Work that no client waits for; `settle` does."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
-    async def settle(self) -> None:
-        """Waits for the readings that go on without a client."""
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an answer without a client ended with an error, and is not recorded: %r", error)
+
+    async def settle(self, *, within_s: float | None = None) -> None:
+        """Waits for the readings that go on without a client; cuts off those that take longer than `within_s`."""
         while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            _, late = await asyncio.wait(self._tasks, timeout=within_s)
+            for task in late:
+                log.warning("an answer without a client had not ended: it is cut off, and not recorded")
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.sleep(0)  # the callbacks that forget ended tasks
 
 
 async def _exhaust(steps: AsyncIterator[Step]) -> None:

@@ -27,6 +27,7 @@ from . import host_os
 from .admin import Admin, Surroundings
 from .app import App, RequestIds
 from .assembly import Assembly
+from .bodies import Patience
 from .connections import Server, require_c_parser
 from .decks import DEFAULT
 from .keyring import Keyring, accepted_regions, keyring_for
@@ -40,6 +41,7 @@ from .token import file_with_token, token_from
 log = logging.getLogger("sagetape")
 
 BACKLOG: Final = 128  # asyncio logs one error per waiting connection when descriptors run out (python/cpython#151615)
+CUT_OFF_S: Final = 0.05  # for a connection to notice that it is cut off
 FILES_APART: Final = 64  # descriptors kept for cassettes and upstreams when connections are many
 
 
@@ -136,6 +138,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
         account=settings.account,
         body_max_bytes=settings.body_bytes_max,
         explain=settings.explain,
+        patience=Patience(idle_s=settings.body_idle_s),
         new_request_id=RequestIds(settings.seed),
     )
     server = Server(
@@ -291,5 +294,19 @@ async def stop(running: Running) -> list[str]:
     if running.assembly.settings.token_file is not None:
         running.assembly.settings.token_file.unlink(missing_ok=True)
     running.server.pre_shutdown()
-    await running.server.shutdown(timeout=running.assembly.settings.drain_s)
+    await drain(running)
     return await running.assembly.close()
+
+
+async def drain(running: Running) -> None:
+    """Lets calls in flight end, and what goes on without a client; both together within `drain_s`."""
+    loop, drain_s = asyncio.get_running_loop(), running.assembly.settings.drain_s
+    until = loop.time() + drain_s
+    try:
+        async with asyncio.timeout_at(until):
+            await running.server.shutdown(timeout=None)
+    except TimeoutError:
+        log.warning("calls were still in flight after %g seconds: they are cut off, and not recorded", drain_s)
+        await running.server.shutdown(timeout=CUT_OFF_S)
+    for player in running.assembly.decks:
+        await player.settle(within_s=max(0.0, until - loop.time()))
