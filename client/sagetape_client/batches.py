@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from . import batch, inputs, journal, printing
-from .cli import CTRL_C
+from .cli import CTRL_C, say
 from .errors import ParameterError
 from .inputs import Options
 from .invoker import Client
@@ -26,6 +26,8 @@ from .progress import Bar
 
 def ask_batch(client: Client, options: Options) -> int:
     """A batch from JSON Lines, with a bar, a journal and a summary."""
+    if options["verbose"]:
+        say(f"asking {inputs.where(client)}")
     with ExitStack() as stack:
         plan = _plan(options, stack)
         stop = threading.Event()

@@ -24,36 +24,55 @@ from .surroundings import endpoint_url_of
 
 Options = dict[str, Any]
 
-_ALONE = {"stream": "--stream", "is_async": "--async", "batch": "--batch"}
+_WAYS = {"stream": "--stream", "is_async": "--async", "batch": "--batch"}
+_SHAPES = {"select": "--select", "query": "--query", "as_json": "--json", "pass_thru": "--pass-thru"}
+_NEEDS = (
+    ("reading", "--as", "stream", "--stream"),
+    ("wait_s", "--wait", "is_async", "--async"),
+    ("resume", "--resume", "batch", "--batch"),
+    ("at_most_once", "--at-most-once", "resume", "--resume"),
+)
 
 
 def check_combinations(options: Options) -> None:
-    """Options that contradict one another, before anything is opened."""
-    chosen = [flag for name, flag in _ALONE.items() if options[name]]
+    """Options that contradict one another, before anything is opened. Raises ParameterError."""
+    chosen = [flag for name, flag in _WAYS.items() if options[name]]
+    chosen += ["- (a pipeline)"] if options["name"] == "-" else []
     if len(chosen) > 1:
         raise ParameterError(f"{' and '.join(chosen)} exclude one another. Choose one.")
-    needs = (
-        ("reading", "--as", "stream", "--stream"),
-        ("wait_s", "--wait", "is_async", "--async"),
-        ("resume", "--resume", "batch", "--batch"),
-    )
-    for name, flag, other, other_flag in (*needs, ("at_most_once", "--at-most-once", "resume", "--resume")):
+    for name, flag, other, other_flag in _NEEDS:
         if options[name] and not options[other]:
             raise ParameterError(f"{flag} means nothing without {other_flag}. Add {other_flag}, or leave {flag} out.")
     if options["resume"] and not options["output"]:
         raise ParameterError("--resume needs --output: the file that the stopped run wrote.")
-    shapes = [
-        flag
+    if not options["batch"] and is_typed("concurrency"):
+        raise ParameterError("--concurrency means nothing without --batch. Add --batch, or leave --concurrency out.")
+    shapes = [flag for name, flag in _SHAPES.items() if options[name]]
+    if len(shapes) > 1:
+        raise ParameterError(f"{' and '.join(shapes)} both shape the answer. Choose one.")
+    _check_many(options)
+
+
+def _check_many(options: Options) -> None:
+    """What a batch or a pipeline cannot do."""
+    if options["batch"]:
         for name, flag in (
             ("select", "--select"),
             ("query", "--query"),
-            ("as_json", "--json"),
             ("pass_thru", "--pass-thru"),
-        )
-        if options[name]
-    ]
-    if len(shapes) > 1:
-        raise ParameterError(f"{' and '.join(shapes)} both shape the answer. Choose one.")
+            ("what_if", "--what-if"),
+        ):
+            if options[name]:
+                raise ParameterError(
+                    f"{flag} is for one call, and --batch makes many. Leave it out, or ask one line alone."
+                )
+    if options["confirm"] and not options["force"] and (options["batch"] or options["name"] == "-"):
+        raise ParameterError("--confirm asks about one call, and this makes many. Look with --what-if, or use --force.")
+
+
+def is_typed(name: str) -> bool:
+    """Whether an option stands in the arguments, not only in its default or a variable."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def make_client(options: Options, stack: ExitStack) -> Client:
@@ -105,8 +124,7 @@ def secret_key(options: Options) -> str | None:
         return read_file(path).decode("utf-8").strip()
     if value == "-":
         return sys.stdin.readline().strip()
-    source = click.get_current_context().get_parameter_source("secret_key")
-    if value and source is click.core.ParameterSource.COMMANDLINE:
+    if value and is_typed("secret_key"):
         say(
             "warning: a secret in the arguments shows in the process list and the shell's history;"
             " use --secret-key-file."
@@ -132,17 +150,29 @@ def _body_value(text: str) -> str | bytes:
         return read_file(text.removeprefix("fileb://"))
     if text.startswith("@"):
         return read_file(text.removeprefix("@"))
+    if text.startswith("file://"):  # the AWS CLI's spelling for text
+        return _text_file(text.removeprefix("file://"))
     return text
+
+
+def _text_file(path: str) -> str:
+    try:
+        return read_file(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ParameterError(
+            f"The body's file {path!r} is no text: byte {error.start} is not UTF-8. Give it as fileb://{path} or @{path}."
+        ) from error
 
 
 def members_of(options: Options) -> Options:
     """The members given as options, under their Python names; EndpointName from the argument or the option."""
     members = {p.python: options[p.python] for p in TABLE if p.kind == "member" and p.name != "Body"}
     name, option = options["name"], members.pop("endpoint_name")
+    name = None if name == "-" else name
     if name and option and name != option:
         raise ParameterError(f"The endpoint is {name!r} by position and {option!r} by --endpoint-name. Give one.")
     given = {key: value for key, value in members.items() if value is not None}
-    if (name or option) not in (None, "-"):
+    if name or option:
         given["endpoint_name"] = name or option
     return given
 

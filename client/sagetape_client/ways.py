@@ -17,8 +17,8 @@ from .cli import say
 from .errors import ParameterError, StreamBroken
 from .inputs import Options
 from .invoker import Client
-from .parameters import ASYNC, INVOKE, STREAM
-from .request import Outgoing
+from .parameters import ASYNC, INVOKE, STREAM, canonical
+from .request import Outgoing, pipeline_parameters
 from .select import PASS_THRU
 
 Way = Callable[[Client, Options], int]
@@ -114,6 +114,11 @@ def ask_pipeline(client: Client, options: Options) -> int:
     defaults = inputs.members_of(options)
     if options["body"]:
         defaults["body"] = inputs.body_of(options)
+    if options["what_if"]:
+        for number, item in enumerate(_pipeline_items(inputs.input_lines()), start=1):
+            given = {"Body": b""} | canonical(defaults) | pipeline_parameters(item, number)
+            _rehearse(client, client.prepare(INVOKE, given))
+        return 0
     select = PASS_THRU if options["pass_thru"] else options["select"]
     with _output(options) as (out, _):
         for result in client.invoke_each(_pipeline_items(inputs.input_lines()), select=select, **defaults):

@@ -81,6 +81,7 @@ def test_body_is_made_readable_on_a_terminal(
         (["-b", ""], None, b""),
         (["-b", "@{file}"], None, b"from a file\x00"),
         (["-b", "fileb://{file}"], None, b"from a file\x00"),
+        (["-b", "file://{file}"], None, b"from a file\x00"),
         (["-b", "-"], b"from stdin\xff", b"from stdin\xff"),
         (["-b", "@-"], b"from stdin\xff", b"from stdin\xff"),
         (["-Body", "a", "-Body", "b"], None, b"a\nb\n"),
@@ -230,6 +231,13 @@ def test_what_if_sends_nothing_and_wins_over_force(run: Terminal, service: Stand
     assert any(line.endswith("Signature=***") for line in rest)
 
 
+def test_pipeline_rehearses_and_takes_the_endpoint_from_an_option(run: Terminal, service: Standin) -> None:
+    """-WhatIf shows each input and sends none; -EndpointName is the default of objects without one."""
+    done = run("-", "-EndpointName", "e", "-WhatIf", stdin='{"Body": "a"}\n{"EndpointName": "f"}\n')
+    assert (done.exit_code, service.arrived) == (0, [])
+    assert [line.split('"')[3] for line in done.stdout.splitlines() if line.startswith("What if")] == ["e", "f"]
+
+
 def test_confirm_asks_and_force_does_not(run: Terminal, service: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer without a terminal; no means nothing is sent; Force goes on unasked."""
     done = run("churn", "-b", "x", "--confirm")
@@ -267,6 +275,13 @@ def _refuse(question: str) -> None:
         (["e", "--batch", "/nonexistent"], {}, 2, "cannot be read"),
         (["e", "-b", "x", "--stream", "-q", "a"], {}, 2, "Leave --stream out"),
         (["e", "-b", "x", "--json", "-q", "a"], {}, 2, "Choose one"),
+        (["e", "-b", "x", "--concurrency", "3"], {}, 2, "--batch"),
+        (["e", "--batch", "-", "-s", "Body"], {}, 2, "--select is for one call"),
+        (["e", "--batch", "-", "--what-if"], {}, 2, "--what-if is for one call"),
+        (["e", "--batch", "-", "--confirm"], {}, 2, "use --force"),
+        (["-", "--confirm"], {}, 2, "use --force"),
+        (["-", "--stream"], {}, 2, "exclude one another"),
+        (["e", "-b", "file:///bin/sh"], {}, 2, "fileb:///bin/sh"),
         (["e", "-b", "x", "-Force:maybe"], {}, 2, "$true nor $false"),
         (["e", "-b", "x", "--profile", "nobody"], {}, 7, "no profile 'nobody'"),
         (["e", "-b", "x"], {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, 7, "No credentials specified"),
