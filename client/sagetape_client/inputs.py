@@ -54,18 +54,13 @@ def check_combinations(options: Options) -> None:
 
 
 def _check_many(options: Options) -> None:
-    """What a batch or a pipeline cannot do."""
-    if options["batch"]:
-        for name, flag in (
-            ("select", "--select"),
-            ("query", "--query"),
-            ("pass_thru", "--pass-thru"),
-            ("what_if", "--what-if"),
-        ):
-            if options[name]:
-                raise ParameterError(
-                    f"{flag} is for one call, and --batch makes many. Leave it out, or ask one line alone."
-                )
+    """What a batch or a pipeline cannot be asked for."""
+    alone = {"select": "--select", "query": "--query", "pass_thru": "--pass-thru", "what_if": "--what-if"}
+    given = [flag for name, flag in alone.items() if options[name]]
+    if options["batch"] and given:
+        raise ParameterError(
+            f"{given[0]} is for one call, and --batch makes many. Leave it out, or ask one line alone."
+        )
     if options["confirm"] and not options["force"] and (options["batch"] or options["name"] == "-"):
         raise ParameterError("--confirm asks about one call, and this makes many. Look with --what-if, or use --force.")
 
@@ -160,7 +155,8 @@ def _text_file(path: str) -> str:
         return read_file(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ParameterError(
-            f"The body's file {path!r} is no text: byte {error.start} is not UTF-8. Give it as fileb://{path} or @{path}."
+            f"The body's file {path!r} is no text: byte {error.start} is not UTF-8."
+            f" Give it as fileb://{path} or @{path}."
         ) from error
 
 

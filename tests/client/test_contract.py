@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +168,18 @@ def test_command_asks_the_emulator(emulator: str) -> None:
     command = [sys.executable, "-m", "sagetape_client", "echo", "-b", "hi", "-q", "Body.body"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, '"hi"\n', "")
+
+
+def test_command_plays_a_cassette_without_a_server() -> None:
+    """`--cassette` answers from a shipped recording; another body is a miss that names the first difference."""
+    if not entry_points(group="sagetape.embedded"):
+        pytest.skip("the package is not installed here, so that its entry points are not known")
+    environ = {n: v for n, v in python_path().items() if not n.startswith("AWS_")}
+    tape, row = str(ROOT / "cassettes" / "digits.tape"), f"@{ROOT / 'cassettes' / 'zero.csv'}"
+    command = [sys.executable, "-m", "sagetape_client", "digits", "-c", "text/csv", "--cassette", tape]
+    hit = subprocess.run([*command, "-b", row], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert hit.returncode == 0, hit.stderr
+    assert json.loads(hit.stdout)["predictions"][0]["label"] == 0
+    miss = subprocess.run([*command, "-b", "1"], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (miss.returncode, miss.stdout) == (3, "")
+    assert "First difference: body" in miss.stderr
