@@ -62,6 +62,7 @@ class Deck:
 
     def __post_init__(self) -> None:
         library = self.library
+        self.guard = Guard(self.matcher, library)
         self.recognition = Recognition(self.matcher, self.scrubber)
         self.takes = Takes(
             exhausted=self.settings.exhausted,

@@ -106,6 +106,24 @@ class Number:
         return number
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length of time with its unit, in seconds: `90d`, `12h`, `30m`, `45s`."""
+
+    metavar: str = "TIME"
+
+    def from_text(self, text: str) -> float:
+        found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([dhms])", text.strip(), re.ASCII)
+        if found is None:
+            raise ValueError(f"must be a number with d, h, m or s, such as 90d, not {text!r}")
+        return float(found[1]) * {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}[found[2]]
+
+    def from_toml(self, value: object) -> float:
+        if not isinstance(value, str):
+            raise ValueError(f'must be a time in quotes, such as "90d", not {value!r}')
+        return self.from_text(value)
+
+
 SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
