@@ -112,9 +112,3 @@ def interactions(data: bytes) -> list[tuple[bytes, dict[str, Any]]]:
             gone = mine[: max(len(mine) - values(one)["keep"], 0)]
             live = [entry for entry in live if not any(entry is other for other in gone)]
     return live
-
-
-def incomplete_streams(data: bytes) -> set[bytes]:
-    found, _ = frames(data)
-    closed = {one["tag"] for one in found if one["kind"] == 6}
-    return {one["tag"] for one in found if one["kind"] == 4} - closed

@@ -20,6 +20,7 @@ from sagetape.core.wire import (
     Provenance,
     Script,
     SessionMark,
+    Step,
     whole,
 )
 from sagetape.shell.store import Cassette, CassetteSettings
@@ -45,6 +46,14 @@ def interaction(
     return Interaction(call_of(body, endpoint=endpoint), whole(200, JSON, answer), origin, **options)
 
 
+END = End()
+
+
+def streamed(body: bytes, *parts: bytes, last: Step = END) -> Interaction:
+    """An answer in parts, the first of them after a quarter of a second."""
+    return Interaction(call_of(body), (Head(200, STREAM), Pause(0.25), *map(Chunk, parts), last), ORIGIN)
+
+
 def write_sample(path: Path) -> list[tuple[bytes, Interaction]]:
     """A cassette of a few kilobytes with every kind of record; the interactions in it, with their keys."""
     pixels = bytes(range(256)) + b"!"
@@ -61,12 +70,9 @@ def write_sample(path: Path) -> list[tuple[bytes, Interaction]]:
         cassette.append(interaction(b"gone"), key_of("gone"))
         cassette.retire(key_of("gone"))
         cassette.allow(["fingerprint"])
-        stream = cassette.begin_stream(call_of(b"tell"), Head(200, STREAM), key=key_of("stream"), origin=ORIGIN)
-        stream.part(b"once upon", 0.25)
-        stream.part(b"a time" * 45)
-        stream.end()
-    script = (Head(200, STREAM), Pause(0.25), Chunk(b"once upon"), Chunk(b"a time" * 45), End())
-    return [*kept, (key_of("stream"), Interaction(call_of(b"tell"), script, ORIGIN))]
+        stream = streamed(b"tell", b"once upon", b"a time" * 45)
+        cassette.append(stream, key_of("stream"))
+    return [*kept, (key_of("stream"), stream)]
 
 
 # --- for hypothesis ---------------------------------------------------------------------------------------------

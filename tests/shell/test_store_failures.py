@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tape_samples import ORIGIN, STREAM, call_of, interaction, key_of, write_sample
+from tape_samples import interaction, key_of, streamed, write_sample
 
 from sagetape.core.errors import CassetteError, CassetteLocked, CassetteUnwritten
-from sagetape.core.wire import Chunk, Head
 from sagetape.shell import files as files_module
 from sagetape.shell.files import Files
 from sagetape.shell.store import Cassette, RewriteCassette, compact, verify
@@ -82,7 +81,7 @@ def record(path: Path, files: Files) -> Iterator[tuple[str, bool]]:
         for number in range(3):
             yield f"n{number}", _kept(lambda n=number: cassette.append(interaction(BODY, b"%d" % n), key_of(f"n{n}")))
         yield "same", _kept(lambda: cassette.append(interaction(answer=b"new"), key_of("same"), replace=True))
-        yield "stream", _kept(lambda: _stream(cassette))
+        yield "stream", _kept(lambda: cassette.append(streamed(b"s", BODY, b"small"), key_of("stream")))
         _kept(cassette.sync)
     finally:
         cassette.close()
@@ -94,13 +93,6 @@ def _kept(step: Callable[[], Any]) -> bool:
     except CassetteUnwritten:
         return False
     return True
-
-
-def _stream(cassette: Cassette) -> None:
-    stream = cassette.begin_stream(call_of(b"s"), Head(200, STREAM), key=key_of("stream"), origin=ORIGIN)
-    stream.part(BODY, 0.1)
-    stream.part(b"small")
-    stream.end()
 
 
 def prepare(path: Path) -> None:
@@ -229,24 +221,6 @@ def test_recording_resumes_when_space_returns(tmp_path: Path) -> None:
     assert verify(path).is_sound
 
 
-def test_stream_survives_a_part_that_could_not_be_written(tmp_path: Path) -> None:
-    """A full disk in the middle of a stream is said; when space is back at the end the stream is whole."""
-    path = tmp_path / "a.tape"
-    files = Failing(0, "ENOSPC")
-    with Cassette.open(path, writable=True, files=files) as cassette:
-        stream = cassette.begin_stream(call_of(b"s"), Head(200, STREAM), key=key_of("s"), origin=ORIGIN)
-        before = files.count
-        stream.part(b"zero")
-        files._k = files.count + (files.log[before:].index("writev") + 1)
-        with pytest.raises(CassetteUnwritten):
-            stream.part(b"one", 0.5)
-        assert files.failed == "writev"
-        stream.part(b"two")
-        number = stream.end()
-        parts = [bytes(step.data) for step in cassette.script(number) if isinstance(step, Chunk)]
-        assert parts == [b"zero", b"one", b"two"]
-
-
 # --- durability -------------------------------------------------------------------------------------------------
 
 
@@ -309,10 +283,7 @@ with Cassette.open(sys.argv[1], writable=True, shared=shared) as cassette:
     os.write(1, b"ready\\n")
     for n in range(first, last):
         if n % 7 == 3:
-            stream = cassette.begin_stream(call_of(b"%d" % n), Head(200, STREAM), key=key_of(n), origin=ORIGIN)
-            for part in range(5):
-                stream.part(b"%d-%d" % (n, part) * 100, 0.1)
-            stream.end()
+            cassette.append(streamed(b"%d" % n, *(b"%d-%d" % (n, part) * 100 for part in range(5))), key_of(n))
         else:
             cassette.append(interaction(b"%d" % n * 50, b"answer %d" % n * (1 + n % 3000)), key_of(n))
         os.write(1, b"%d\\n" % n)

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class DigestTable:
     """From 16-byte digests to ascending numbers. A sorted part that does not move, and what was added since."""
 
-    __slots__ = ("_fresh", "_loose", "_loose_numbers", "_numbers", "_prefixes")
+    __slots__ = ("_fresh", "_has_runs", "_loose", "_loose_numbers", "_numbers", "_prefixes")
 
     def __init__(self) -> None:
         self._prefixes = array("Q")
         self._numbers = array("Q")
+        self._has_runs = False
         self._fresh: dict[bytes, list[int]] = {}
         self._loose: list[bytes] = []
         self._loose_numbers: list[int] = []
 
     def load(self, prefixes: array[int], numbers: array[int]) -> None:
         self._prefixes, self._numbers = prefixes, numbers
+
+    def add_run(self, prefixes: array[int], numbers: array[int]) -> None:
+        """A sorted part whose numbers are higher than all before; the next lookup merges it in."""
+        self._prefixes.extend(prefixes)
+        self._numbers.extend(numbers)
+        self._has_runs = True
 
     def add(self, digest: bytes, number: int) -> None:
         known = self._fresh.get(digest)
@@ -40,7 +47,7 @@ class DigestTable:
 
     def candidates(self, digest: bytes) -> list[int]:
         """Numbers under this digest or, rarely, under one with the same first eight bytes; the caller compares."""
-        if self._loose:
+        if self._loose or self._has_runs:
             self.settle()
         prefix = int.from_bytes(digest[:8], "big")
         prefixes = self._prefixes
@@ -53,6 +60,8 @@ class DigestTable:
 
     def sorted_columns(self) -> tuple[array[int], array[int]]:
         """All parts as one sorted pair of columns."""
+        if self._has_runs:
+            self._merge()
         fresh = [(digest, number) for digest, numbers in self._fresh.items() for number in numbers]
         digests = [*self._loose, *(digest for digest, _ in fresh)]
         if not digests:
@@ -63,10 +72,24 @@ class DigestTable:
         order.sort(key=prefixes.__getitem__)
         return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
 
+    def _merge(self) -> None:
+        """Sorts runs together: a stable sort by prefix keeps equal ones in the order of their numbers."""
+        order = sorted(range(len(self._prefixes)), key=self._prefixes.__getitem__)
+        self._prefixes = array("Q", map(self._prefixes.__getitem__, order))
+        self._numbers = array("Q", map(self._numbers.__getitem__, order))
+        self._has_runs = False
+
     def settle(self) -> None:
         """Moves what was added into the sorted part."""
         self.load(*self.sorted_columns())
         self._fresh, self._loose, self._loose_numbers = {}, [], []
+
+
+def sorted_pairs(prefixes: Sequence[bytes], numbers: Sequence[int]) -> tuple[array[int], array[int]]:
+    """Eight-byte beginnings of digests and ascending numbers as a pair of columns, sorted by both."""
+    spread = array("Q", (int.from_bytes(one, "big") for one in prefixes))
+    order = sorted(range(len(spread)), key=spread.__getitem__)
+    return array("Q", map(spread.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
 
 
 class Names:
@@ -77,6 +100,12 @@ class Names:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.texts = list(texts)
         self._numbers = {text: number for number, text in enumerate(self.texts)}
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Further texts under the next numbers."""
+        for text in texts:
+            self._numbers[text] = len(self.texts)
+            self.texts.append(text)
 
     def number(self, text: str) -> int:
         found = self._numbers.get(text)

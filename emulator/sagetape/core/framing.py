@@ -17,20 +17,17 @@ from typing import NamedTuple, TypeAlias
 MARKER = b"\xc1TAP"
 """Opens a record. 0xC1 is the one byte that msgpack never uses."""
 
-HEADER_KIND, BODY, INTERACTION, STREAM_BEGIN, STREAM_PART, STREAM_CLOSE, INDEX, AMENDMENT, RETIREMENT, TAIL = range(
-    1, 11
-)
+HEADER_KIND, BODY, INTERACTION = 1, 2, 3
+INDEX, AMENDMENT, RETIREMENT, TAIL, CHECKPOINT = 7, 8, 9, 10, 11  # 4, 5 and 6 are reserved, see `cassettes/README.md`
 KIND_NAMES = {
     HEADER_KIND: "header",
     BODY: "body",
     INTERACTION: "interaction",
-    STREAM_BEGIN: "stream-begin",
-    STREAM_PART: "stream-part",
-    STREAM_CLOSE: "stream-close",
     INDEX: "index",
     AMENDMENT: "amendment",
     RETIREMENT: "retirement",
     TAIL: "tail",
+    CHECKPOINT: "checkpoint",
 }
 NO_TAG = bytes(16)
 PAYLOAD_MAX_BYTES = 2**32 - 1  # the field has four bytes

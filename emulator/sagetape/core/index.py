@@ -15,14 +15,15 @@ from typing import Any
 
 from .cassette import Summary
 from .digests import DigestTable, Names
-from .framing import INDEX, NO_TAG, TAIL, Buffer, frame
+from .framing import INDEX, Buffer, frame
 from .payload import RecordError, member, pack_before_tail
 from .wire import SessionMark
 
 COMPLETE, SYNTHETIC, CLOSES, RETIRED, UNKNOWN = 1, 2, 4, 8, 16
 """Flags of one interaction. UNKNOWN: found by walking, its facts were not read yet."""
 
-_DIGEST = 16
+DIGEST_BYTES = 16
+_DIGEST = DIGEST_BYTES
 
 
 COLUMNS = {
@@ -108,25 +109,39 @@ class Index:
 
     def add(self, summary: Summary) -> int:
         """An interaction of which all is known."""
-        number = self.add_found(summary.key, summary.offset)
-        self.describe(number, summary)
+        if len(self._others[0]) < len(self._offsets):
+            self.level()
+        number = len(self._offsets)
+        facts, flags = self._facts(summary)
+        self._offsets.append(summary.offset)
+        self._flags.append(flags)
+        for column, fact in zip(self._others, facts, strict=True):
+            column.append(fact)
+        self.keys += summary.key
+        self.by_key.add(summary.key, number)
         return number
 
     def describe(self, number: int, summary: Summary) -> None:
         """Fills in the facts of an interaction; whether it is retired stays as it is."""
         self.level()
-        mark, columns = summary.session, self.columns
-        columns["endpoints"][number] = self.names.number(summary.endpoint)
-        columns["operations"][number] = self.names.number(summary.operation)
-        columns["statuses"][number] = min(max(summary.status, 0), 0xFFFF)
-        columns["requests"][number] = summary.request_bytes
-        columns["responses"][number] = summary.response_bytes
-        columns["times"][number] = summary.recorded_at
-        columns["lanes"][number] = self.names.number(mark.lane) + 1 if mark else 0
-        columns["steps"][number] = min(max(mark.step, 0), 0xFFFFFFFF) if mark else 0
-        columns["lifetimes"][number] = mark.lifetime_s if mark and mark.lifetime_s is not None else math.nan
-        flags = COMPLETE * summary.is_complete + SYNTHETIC * summary.is_synthetic + CLOSES * bool(mark and mark.closes)
-        columns["flags"][number] = flags | (columns["flags"][number] & RETIRED)
+        facts, flags = self._facts(summary)
+        for column, fact in zip(self._others, facts, strict=True):
+            column[number] = fact
+        self._flags[number] = flags | (self._flags[number] & RETIRED)
+
+    def _facts(self, summary: Summary) -> tuple[tuple[float, ...], int]:
+        """An item for each of the other columns, in their order, and the flags."""
+        mark, names = summary.session, self.names
+        flags = COMPLETE * summary.is_complete + SYNTHETIC * summary.is_synthetic
+        lane, step, lifetime_s = 0, 0, math.nan
+        if mark is not None:
+            flags += CLOSES * mark.closes
+            lane, step = names.number(mark.lane) + 1, min(max(mark.step, 0), 0xFFFFFFFF)
+            lifetime_s = math.nan if mark.lifetime_s is None else mark.lifetime_s
+        endpoint, operation = names.number(summary.endpoint), names.number(summary.operation)
+        status = min(max(summary.status, 0), 0xFFFF)
+        sizes = summary.request_bytes, summary.response_bytes
+        return (endpoint, operation, lane, step, status, *sizes, summary.recorded_at, lifetime_s), flags
 
     def assign(self, keys: Mapping[int, bytes]) -> None:
         """Gives interactions other keys, in memory; those without one answer nothing."""
@@ -137,14 +152,19 @@ class Index:
             self.by_key.add(key, number)
         self.by_key.settle()
 
-    def retire(self, key: bytes, *, keep: int = 0) -> int:
-        """Takes the takes of a key, but for the last `keep`, out of play; says how many."""
+    def retire(self, key: bytes, *, keep: int = 0) -> Sequence[int]:
+        """Takes the takes of a key, but for the last `keep`, out of play; says which."""
         takes = self.takes(key)
         takes = takes[: max(len(takes) - keep, 0)]
         for number in takes:
-            self.columns["flags"][number] |= RETIRED
-        self.retired_count += len(takes)
-        return len(takes)
+            self.retire_number(number)
+        return takes
+
+    def retire_number(self, number: int) -> None:
+        """Takes one interaction out of play, if it is not yet."""
+        if not self._flags[number] & RETIRED:
+            self._flags[number] |= RETIRED
+            self.retired_count += 1
 
     def is_described(self, number: int) -> bool:
         return not self.columns["flags"][number] & UNKNOWN
@@ -181,11 +201,11 @@ class Index:
 
 
 def index_record(index: Index, settings: Mapping[str, Any], *, offset: int) -> list[Buffer]:
-    """The buffers of the index record and of the fixed-size record at the end of the file that points to it."""
+    """The buffers of an index record that goes to this offset."""
     index.level()
     parts = [index.columns[name] for name in COLUMNS]
     parts += [*index.by_key.sorted_columns(), *index.bodies.sorted_columns()]
-    packed = [bytes(index.keys), *(_little_endian(part) for part in parts)]
+    packed = [bytes(index.keys), *map(little_endian, parts)]
     texts = pack_texts(index.names.texts)
     tail = b"".join([texts, *packed])
     head = {
@@ -196,24 +216,40 @@ def index_record(index: Index, settings: Mapping[str, Any], *, offset: int) -> l
         "texts": len(texts),
         "settings": dict(settings),
     }
-    record = frame(INDEX, pack_before_tail(head, "columns", tail_bytes=len(tail)), tail=tail)
-    return [*record, *frame(TAIL, b"", tag=offset.to_bytes(8, "little") + NO_TAG[8:])]
+    return frame(INDEX, pack_before_tail(head, "columns", tail_bytes=len(tail)), tail=tail)
 
 
 def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
     """The index of a record. Raises RecordError when a column is not as long as the counts require."""
     count, bodies = member(values, "count", int), member(values, "bodies", int)
-    texts_bytes = member(values, "texts", int)
+    texts, keys, columns, pairs = columns_from(
+        tail, count=count, bodies=bodies, texts_bytes=member(values, "texts", int)
+    )
+    checked_texts(columns, len(texts))
+    if count and max(pairs[1]) >= count:
+        raise RecordError("an index that refers to what it does not hold")
+    index = Index()
+    index.names = Names(texts)
+    index.keys = bytearray(keys)
+    index.use(columns)
+    index.by_key.load(pairs[0], pairs[1])
+    index.bodies.load(pairs[2], pairs[3])
+    flags = index.columns["flags"].tobytes()
+    index.retired_count = sum(flags.count(flag) for flag in set(flags) if flag & RETIRED)
+    return index
+
+
+def columns_from(
+    tail: Buffer, *, count: int, bodies: int, texts_bytes: int
+) -> tuple[list[str], memoryview, dict[str, array[Any]], list[array[Any]]]:
+    """Texts, keys, columns and the two pairs of sorted columns. Raises RecordError for other lengths than stated."""
     lengths = [(code, count) for code in COLUMNS.values()]
     lengths += [("Q", count), ("Q", count), ("Q", bodies), ("Q", bodies)]
     expected = texts_bytes + count * _DIGEST + sum(array(code).itemsize * length for code, length in lengths)
     if min(count, bodies, texts_bytes) < 0 or expected != len(tail):
         raise RecordError("an index whose columns do not have the stated lengths")
     view = memoryview(tail)
-    index = Index()
-    index.names = Names(unpack_texts(view[:texts_bytes]))
     at = texts_bytes + count * _DIGEST
-    index.keys = bytearray(view[texts_bytes:at])
     columns: list[array[Any]] = []
     for code, length in lengths:
         column = array(code)
@@ -221,22 +257,20 @@ def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
         column.frombytes(view[at:end])
         columns.append(_native(column))
         at = end
-    index.use(dict(zip(COLUMNS, columns, strict=False)))
-    _check_ranges(index, columns[-3])
-    index.by_key.load(columns[-4], columns[-3])
-    index.bodies.load(columns[-2], columns[-1])
-    flags = index.columns["flags"].tobytes()
-    index.retired_count = sum(flags.count(flag) for flag in set(flags) if flag & RETIRED)
-    return index
+    named = dict(zip(COLUMNS, columns, strict=False))
+    return unpack_texts(view[:texts_bytes]), view[texts_bytes : texts_bytes + count * _DIGEST], named, columns[-4:]
 
 
-def _check_ranges(index: Index, numbers: array[int]) -> None:
-    """A number that points beyond its table would be an IndexError much later, so it is refused now."""
-    count, texts = len(index), len(index.names.texts)
+def checked_texts(columns: Mapping[str, array[Any]], texts: int) -> None:
+    """A number that points beyond the texts would be an IndexError much later, so it is refused now."""
+    is_described = any(not flag & UNKNOWN for flag in set(columns["flags"]))
     limits = {"endpoints": texts, "operations": texts, "lanes": texts + 1}
-    is_wrong = any(count and max(index.columns[name]) >= limit for name, limit in limits.items())
-    if is_wrong or (count and max(numbers) >= count):
-        raise RecordError("an index that refers to what it does not hold")
+    if is_described and not texts:
+        raise RecordError("an index without a name for its endpoints")
+    for name, limit in limits.items():
+        # Facts that were not read yet are zeros, also where there is no text at all.
+        if any(number >= limit for number in set(columns[name]) if number):
+            raise RecordError("an index that refers to what it does not hold")
 
 
 def pack_texts(texts: Iterable[str]) -> bytes:
@@ -260,7 +294,8 @@ def unpack_texts(view: memoryview) -> list[str]:
     return texts
 
 
-def _little_endian(column: array[Any]) -> bytes:
+def little_endian(column: array[Any]) -> bytes:
+    """The column as it stands in a file."""
     return _native(array(column.typecode, column)).tobytes() if sys.byteorder == "big" else column.tobytes()
 
 

@@ -70,7 +70,6 @@ def tell(path: Path, report: CompactReport, *, as_json: bool) -> None:
                 "after_bytes": report.after_bytes,
                 "kept": report.kept_count,
                 "dropped": report.dropped_count,
-                "dropped_streams": report.dropped_streams,
                 "lost": [str(place) for place in report.lost],
             }
         )

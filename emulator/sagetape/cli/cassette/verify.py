@@ -64,7 +64,6 @@ def described(path: Path, report: RecoveryReport) -> dict[str, Any]:
         "problems": report.lines(),
         "damaged": [{"offset": place.offset, "end": place.end, "reason": place.reason} for place in report.damaged],
         "torn_at": report.torn_at,
-        "incomplete_streams": report.incomplete_streams,
     }
 
 

@@ -8,7 +8,6 @@ from .cassette import Cassette
 from .compaction import CompactReport, compact
 from .report import DamagedPlace, RecoveryReport
 from .rewriting import RewriteCassette
-from .streams import StreamRecording
 from .verification import verify
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "DamagedPlace",
     "RecoveryReport",
     "RewriteCassette",
-    "StreamRecording",
     "Summary",
     "compact",
     "verify",

@@ -23,12 +23,13 @@ from ...core.cassette import (
     settings_values,
     summary_of,
 )
-from ...core.errors import CassetteDamaged, CassetteError
-from ...core.framing import Buffer, frame
+from ...core.checkpoints import EVERY_BYTES, EVERY_COUNT, Since, checkpoint_record, closing_record
+from ...core.errors import CassetteDamaged, CassetteError, CassetteUnwritten
+from ...core.framing import Buffer
 from ...core.index import index_record
-from ...core.payload import RecordError, pack
-from ...core.records import Layout, Shelf, interaction_from, lay_out, script_from
-from ...core.wire import Call, Head, Interaction, Provenance, Script, SessionMark
+from ...core.payload import RecordError
+from ...core.records import Layout, interaction_from, lay_out, script_from
+from ...core.wire import Interaction, Script
 from ..files import REAL, Files
 from .appending import Appender
 from .contents import Contents
@@ -36,7 +37,6 @@ from .creation import create, make_folder, open_existing
 from .locks import RecorderLock
 from .replacing import Replacements
 from .report import RecoveryReport
-from .streams import StreamRecording, stream_tag
 
 
 class Cassette:
@@ -52,6 +52,8 @@ class Cassette:
         self._replacements = Replacements()
         self.compress_max_bytes = COMPRESS_NOW_MAX_BYTES
         """Larger bodies are stored as they are."""
+        self.writes_checkpoints = True
+        """Off in files that are thrown away unless they are closed cleanly."""
         self.memory: Callable[[], Mapping[str, Any]] | None = None
         """What a replay needs by now: it is in the file before the interaction that it is needed for."""
 
@@ -237,11 +239,31 @@ class Cassette:
                 buffers += layout.buffers
                 placed.append((interaction, key, layout))
             self._appender.write([*buffers, *after])
-            self.contents.settings = settings
+            self.contents.amend(settings)
             number = -1
             for interaction, key, layout in placed:
                 number, offset = self._added(interaction, key, layout, offset)
+            if self.writes_checkpoints:
+                self._mark()
             return number
+
+    def _mark(self) -> None:
+        """Writes a checkpoint when enough came since the last one, so that a kill costs the next start no walk."""
+        contents, index = self.contents, self.contents.index
+        since = contents.since
+        count, marked_at = (since.first, since.at) if since is not None else (0, 0)
+        if len(index) - count < EVERY_COUNT and (since is None or contents.end - marked_at < EVERY_BYTES):
+            return
+        offset = contents.end
+        try:
+            if since is None:
+                self._appender.write(index_record(index, settings_values(self.settings), offset=offset))
+                contents.since = Since(offset, len(index), len(index.names.texts), len(index))
+            else:
+                self._appender.write(checkpoint_record(index, since, settings_values(self.settings), offset=offset))
+                contents.since = since.covered(index, at=offset)
+        except CassetteUnwritten:
+            pass  # what was to be kept is kept; the next append tries to mark it again
 
     def _remembered(self) -> tuple[CassetteSettings, list[Buffer]]:
         """The settings with what `memory` says by now, and the record that adds it; none when it said so before."""
@@ -255,20 +277,8 @@ class Cassette:
         """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""
         retirement = retirement_record(key, keep=len(interactions))
         number = self.keep([(one, key) for one in interactions], after=retirement)
-        self.contents.index.retire(key, keep=len(interactions))
+        self.contents.retire(key, keep=len(interactions))
         return number
-
-    def write_stream_record(
-        self, kind: int, values: Callable[[Callable[[Buffer], Any]], dict[str, Any]], *, tag: bytes | None
-    ) -> bytes:
-        """One record of a stream under way, with the body that it refers to; returns the stream's tag."""
-        with self._appender.exclusive() as offset:
-            shelf = Shelf(self.contents.has_body, 0)
-            packed = pack(values(shelf.place))
-            tag = stream_tag(packed[:16], offset) if tag is None else tag
-            self._appender.write([*shelf.buffers, *frame(kind, packed, tag=tag)])
-            self._add_bodies(shelf.bodies.items(), offset)
-            return tag
 
     @property
     def _appender(self) -> Appender:
@@ -299,7 +309,7 @@ class Cassette:
 
     def _add_bodies(self, bodies: Iterable[tuple[bytes, int]], offset: int) -> int:
         for digest, record_bytes in bodies:
-            self.contents.index.bodies.add(digest, offset)
+            self.contents.add_body(digest, offset)
             offset += record_bytes
         return offset
 
@@ -307,7 +317,7 @@ class Cassette:
         """Takes all takes of a key out of play; they stay in the file until `compact`."""
         with self._appender.exclusive():
             self._appender.write(retirement_record(key, keep=0))
-            self.contents.index.retire(key)
+            self.contents.retire(key)
 
     def allow(self, fingerprints: Iterable[str]) -> None:
         """Adds false alarms of the secret scan to the cassette."""
@@ -316,12 +326,6 @@ class Cassette:
             with self._appender.exclusive() as offset:
                 self._appender.write(amendment_record(new))
                 self.contents.take_in(offset, self.contents.end)
-
-    def begin_stream(
-        self, call: Call, head: Head, *, key: bytes, origin: Provenance, session: SessionMark | None = None
-    ) -> StreamRecording:
-        """Starts to record a stream part by part; see StreamRecording. Nothing of it is served before its end."""
-        return StreamRecording(self, call, head, key=key, origin=origin, session=session)
 
     def sync(self) -> None:
         """With durability `disk`: everything appended so far is on the disk on return, by one sync for all of it.
@@ -358,7 +362,14 @@ class Cassette:
         for _ in self.summaries():
             pass  # describes what was only found by walking
         with writer.exclusive() as offset:
-            writer.write(index_record(self.contents.index, settings_values(self.settings), offset=offset))
+            writer.write([*self._last_record(offset), *closing_record(offset)])
+
+    def _last_record(self, offset: int) -> list[Buffer]:
+        """A checkpoint while the index below is the larger part of all, else a new index."""
+        since, index = self.contents.since, self.contents.index
+        if since is not None and since.base * 2 > len(index):
+            return checkpoint_record(index, since, settings_values(self.settings), offset=offset)
+        return index_record(index, settings_values(self.settings), offset=offset)
 
     def discard(self) -> None:
         """Ends without an index, as a crash would; what was appended stays."""

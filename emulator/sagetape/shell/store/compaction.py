@@ -36,8 +36,6 @@ class CompactReport:
     kept_count: int
     dropped_count: int
     """Takes that had been retired."""
-    dropped_streams: int
-    """Streams that were never finished."""
     lost: tuple[DamagedPlace, ...]
     """What could not be read; empty unless `salvage` was set."""
 
@@ -99,7 +97,6 @@ def _report(cassette: Cassette, lost: tuple[DamagedPlace, ...], after_bytes: int
         after_bytes=after_bytes,
         kept_count=len(cassette) - len(lost),
         dropped_count=contents.index.retired_count,
-        dropped_streams=len(cassette.report.incomplete_streams),
         lost=lost,
     )
 
@@ -146,4 +143,6 @@ def create_unlocked(path: str, files: Files, settings: CassetteSettings) -> Cass
     """A new file of which nobody else knows the name."""
     header = header_record(replace(settings))
     contents, _ = create(files, path, header, shared=False)
-    return Cassette(contents, writer=Appender(contents, shared=False), lock=None, shared=False)
+    cassette = Cassette(contents, writer=Appender(contents, shared=False), lock=None, shared=False)
+    cassette.writes_checkpoints = False
+    return cassette

@@ -1,4 +1,4 @@
-"""What an open cassette holds: settings, index, streams that are under way; from the index record or by walking.
+"""What an open cassette holds: settings and index; from the index record, from checkpoints, or by walking.
 
 Opening reads the header record and the index. Without a usable index the record headers are walked, and the facts of
 an interaction are read when they are first asked for. A body is never read before it is needed.
@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 from ...core.bodies import BODY_MAX_BYTES, address, restore
 from ...core.cassette import CassetteSettings, Summary, amended, settings_from, summary_from
+from ...core.checkpoints import EVERY_COUNT, Since
 from ...core.errors import CassetteDamaged, CassetteForeign
 from ...core.framing import (
     AMENDMENT,
     BODY,
+    CHECKPOINT,
     HEADER_BYTES,
     HEADER_KIND,
     INDEX,
@@ -21,8 +23,6 @@ from ...core.framing import (
     KIND_NAMES,
     MARKER,
     RETIREMENT,
-    STREAM_BEGIN,
-    STREAM_CLOSE,
     TAIL,
     Buffer,
     Damage,
@@ -30,8 +30,9 @@ from ...core.framing import (
     frame_at,
     walk,
 )
-from ...core.index import Index, index_from
+from ...core.index import Index
 from ...core.payload import RecordError, member, unpack
+from .instalments import find_index
 from .report import DamagedPlace, RecoveryReport
 from .tape import Tape
 
@@ -50,8 +51,9 @@ class Contents:
         self.index = Index()
         self.settings = CassetteSettings()
         self.end = 0
-        """Where the next record goes: after the last intact one, the index at the end not counted."""
-        self._streams: dict[bytes, int] = {}
+        """Where the next record goes: after the last intact one, a small index at the end not counted."""
+        self.since: Since | None = None
+        """What no checkpoint covers yet; None when nothing is covered, that is in a short or a walked file."""
         self._checked: set[int] = set()
         self._is_loading = True
 
@@ -61,12 +63,11 @@ class Contents:
         """Reads header and index, or walks. Raises CassetteForeign for a file that is no cassette of this format."""
         size = self.tape.size()
         header_end = self._load_header(size)
-        if not use_index or not self._load_index(size):
+        if not use_index or not self._load_index(size, header_end):
             self.take_in(header_end, size)
         self._is_loading = False
         self.index.by_key.settle()
         self.index.bodies.settle()
-        self.report.incomplete_streams = sorted(self._streams.values())
 
     def _load_header(self, size: int) -> int:
         """The settings; returns where the first record after the header starts, 0 when the header is damaged."""
@@ -92,35 +93,22 @@ class Contents:
         content = self.tape.content(size)
         return next((one for one in walk(content, 0, size) if isinstance(one, Frame)), None) is None
 
-    def _load_index(self, size: int) -> bool:
-        tail = (
-            frame_at(self.tape.read(HEADER_BYTES, size - HEADER_BYTES), 0, HEADER_BYTES)
-            if size > HEADER_BYTES
-            else None
-        )
-        if tail is None or tail.kind != TAIL:
+    def _load_index(self, size: int, header_end: int) -> bool:
+        """Takes over an index, or checkpoints and the few records that follow the last of them."""
+        found = find_index(self.tape, size, header_end)
+        if found is None:
             return False
-        offset = int.from_bytes(tail.tag[:8], "little")
-        record = self.tape.read(max(size - HEADER_BYTES - offset, 0), offset) if offset < size else b""
-        found = frame_at(record, 0, len(record))
-        if found is None or found.kind != INDEX or found.end != len(record):
-            return False
-        return self._use_index(record, found, offset)
-
-    def _use_index(self, record: bytes, found: Frame, offset: int) -> bool:
-        """Takes over an index whose checksum and columns are right and that says it belongs where it stands."""
-        self.tape.content(self.tape.size())
         try:
-            payload = self.tape.payload(found._replace(offset=offset))
-            values = unpack(payload, tail_bytes=found.tail_bytes)
-            if values.get("at") != offset:
-                return False
-            index = index_from(values, memoryview(payload)[len(payload) - found.tail_bytes :])
-            if self.report.has_damaged_header or "allowed" in values.get("settings", {}):
-                self.settings = settings_from(values["settings"], path=self.tape.path)
-        except (RecordError, CassetteDamaged, KeyError, AttributeError):
-            return False  # walking finds everything that the index knows; what is damaged is reported then
-        self.index, self.end, self.report.has_index = index, offset, True
+            self.settings = settings_from(found.settings, path=self.tape.path)
+        except RecordError:
+            return False  # walking finds the amendments
+        self.index, self.since, self.report.has_index = found.index, found.since, True
+        if not found.is_closed:
+            self.take_in(found.end, size)
+        elif len(self.index) < EVERY_COUNT:
+            self.since, self.end = None, found.start  # cheaper to write again than to leave behind
+        else:
+            self.end = size
         return True
 
     # --- walking
@@ -138,7 +126,7 @@ class Contents:
                 self._note(one)
             else:
                 self.take_in_record(one)
-                # An index at the very end is written anew, so the next record may take its place.
+                # An index at the very end that could not be used is written anew: the next record may take its place.
                 if one.kind != INDEX and one.kind != TAIL:
                     self.end = one.start + one.payload_bytes
 
@@ -154,31 +142,64 @@ class Contents:
         """Adds one intact record to what is known."""
         kind, tag = found.kind, found.tag
         if kind == BODY:
-            (self.index.bodies.add_loosely if self._is_loading else self.index.bodies.add)(tag, found.offset)
+            self.add_body(tag, found.offset)
         elif kind == INTERACTION:
             self.index.add_found(tag, found.offset, loosely=self._is_loading)
-        elif kind == STREAM_BEGIN:
-            self._streams[tag] = found.offset
-        elif kind == STREAM_CLOSE:
-            self._streams.pop(tag, None)
         elif kind == RETIREMENT:
             self._retire(found)
         elif kind == AMENDMENT:
             self._amend(found)
+        elif kind == CHECKPOINT:
+            self._meet(found)
         elif kind not in KIND_NAMES:
             self.report.unknown_kinds[kind] = self.report.unknown_kinds.get(kind, 0) + 1
 
+    def add_body(self, digest: bytes, offset: int) -> None:
+        """A body record, met or just written."""
+        if self._is_loading:
+            self.index.bodies.add_loosely(digest, offset)
+        else:
+            self.index.bodies.add(digest, offset)
+        if self.since is not None:
+            self.since.bodies.append((digest, offset))
+
+    def retire(self, key: bytes, *, keep: int = 0) -> None:
+        """Takes the takes of a key, but for the last `keep`, out of play."""
+        retired = self.index.retire(key, keep=keep)
+        if self.since is not None:
+            self.since.retired += retired
+
+    def amend(self, settings: CassetteSettings) -> None:
+        """The settings from now on."""
+        if self.since is not None and settings != self.settings:
+            self.since.is_amended = True
+        self.settings = settings
+
     def _retire(self, found: Frame) -> None:
         try:
-            self.index.retire(found.tag, keep=max(member(self.tape.values(found), "keep", int), 0))
+            self.retire(found.tag, keep=max(member(self.tape.values(found), "keep", int), 0))
         except (CassetteDamaged, RecordError) as error:
             self.report.damaged.append(DamagedPlace(found.offset, found.end, f"a retirement: {error}"))
 
     def _amend(self, found: Frame) -> None:
         try:
-            self.settings = amended(self.settings, self.tape.payload(found))
+            self.amend(amended(self.settings, self.tape.payload(found)))
         except (CassetteDamaged, RecordError) as error:
             self.report.damaged.append(DamagedPlace(found.offset, found.end, f"an amendment: {error}"))
+
+    def _meet(self, found: Frame) -> None:
+        """A checkpoint of another recorder of this file is the last one now, if it covers just what is known."""
+        since = self.since
+        if since is None:
+            return
+        try:
+            values = self.tape.values(found)
+            if values.get("previous") == since.at and values.get("first", 0) + values.get("count", 0) == len(
+                self.index
+            ):
+                self.since = since.covered(self.index, at=found.offset)
+        except (CassetteDamaged, TypeError):
+            pass  # ours goes on from the one before it
 
     # --- reading
 
@@ -249,6 +270,8 @@ class Contents:
 
     def has_body(self, digest: bytes, size: int) -> bool:
         """Whether an intact copy is stored: a damaged one must not be referred to again."""
+        if not self.index.bodies.candidates(digest):
+            return False
         try:
             self.body(digest, size)
         except (CassetteDamaged, RecordError):

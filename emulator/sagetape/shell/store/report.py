@@ -33,12 +33,10 @@ class RecoveryReport:
     has_damaged_header: bool = False
     unknown_kinds: dict[int, int] = field(default_factory=dict)
     """Record kinds of a newer version, with how often each was skipped."""
-    incomplete_streams: list[int] = field(default_factory=list)
-    """Offsets of streams that were begun and neither kept nor dropped: the recorder died."""
 
     @property
     def is_sound(self) -> bool:
-        """Nothing damaged, nothing torn. An incomplete stream is an honest record of a crash, not damage."""
+        """Nothing damaged, nothing torn."""
         return not self.damaged and self.torn_at is None and not self.has_damaged_header
 
     def lines(self) -> list[str]:
@@ -47,7 +45,6 @@ class RecoveryReport:
         if self.torn_at is not None:
             what = "was removed" if self.is_tail_cut else "is ignored"
             said.append(f"{self.path}: an unfinished record of {self.torn_bytes} bytes at offset {self.torn_at} {what}")
-        said += [f"{self.path}: the stream begun at offset {at} was never finished" for at in self.incomplete_streams]
         for kind, count in sorted(self.unknown_kinds.items()):
             said.append(f"{self.path}: {count} records of kind {kind}, unknown to this version, were skipped")
         return said

@@ -29,6 +29,7 @@ class RewriteCassette(Cassette):
 
     def __init__(self, contents: Contents, *, old: Cassette | None, lock: RecorderLock, target: str) -> None:
         super().__init__(contents, writer=Appender(contents, shared=False), lock=lock, shared=False)
+        self.writes_checkpoints = False
         self._old = old
         self._target = target
         self._seen: dict[bytes, int] = {}

@@ -6,21 +6,22 @@ import os
 from collections.abc import Callable
 
 from ...core.bodies import BODY_MAX_BYTES
+from ...core.checkpoints import previous_of, read_alone
 from ...core.errors import CassetteDamaged
 from ...core.framing import (
     BODY,
+    CHECKPOINT,
     HEADER_KIND,
     INDEX,
     INTERACTION,
     KIND_NAMES,
-    STREAM_BEGIN,
     TAIL,
     Frame,
     walk,
 )
-from ...core.index import index_from
+from ...core.index import DIGEST_BYTES, Index, index_from
 from ...core.payload import RecordError, member, unpack
-from ...core.records import call_from, interaction_from
+from ...core.records import interaction_from
 from ..files import REAL, Files
 from .contents import Contents
 from .creation import open_existing
@@ -76,18 +77,22 @@ def _check_interaction(contents: Contents, found: Frame) -> None:
     interaction_from(contents.tape.values(found), contents.body)
 
 
-def _check_begin(contents: Contents, found: Frame) -> None:
-    call_from(member(contents.tape.values(found), "call", dict), contents.body)
-
-
 def _check_index(contents: Contents, found: Frame) -> None:
-    """An index at the end must say what walking finds; an older one before other records is not used."""
+    """An index or a checkpoint must say what walking finds, unless something before it is lost."""
     payload = contents.tape.payload(found)
     values = unpack(payload, tail_bytes=found.tail_bytes)
-    index = index_from(values, memoryview(payload)[len(payload) - found.tail_bytes :])
-    own = contents.index
-    is_last = contents.end == found.offset
-    if is_last and (index.keys != own.keys or index.columns["offsets"] != own.columns["offsets"]):
+    tail = memoryview(payload)[len(payload) - found.tail_bytes :]
+    first, own = 0, contents.index
+    if found.kind == INDEX:
+        index = index_from(values, tail)
+    else:
+        previous_of(values, at=found.offset)
+        index, first = Index(), member(values, "first", int)
+        read_alone(index, values, tail)
+    is_after_loss = any(place.offset < found.offset for place in contents.report.damaged)
+    end = first + len(index)
+    is_same_keys = own.keys[first * DIGEST_BYTES : end * DIGEST_BYTES] == index.keys
+    if not is_after_loss and not (is_same_keys and own.columns["offsets"][first:end] == index.columns["offsets"]):
         raise RecordError("it does not agree with the records")
 
 
@@ -99,7 +104,7 @@ _CHECKS: dict[int, Callable[[Contents, Frame], None]] = {
     HEADER_KIND: _check_map,
     BODY: _check_body,
     INTERACTION: _check_interaction,
-    STREAM_BEGIN: _check_begin,
     INDEX: _check_index,
+    CHECKPOINT: _check_index,
     TAIL: _check_tail,
 }
