@@ -142,8 +142,8 @@ class OpenDeck:
         """Raises DeckClosed after the end, and ForkedDeck in a forked child: what it asks would be seen by nobody."""
         if self._is_closed:
             raise DeckClosed(
-                f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. Make a client "
-                "inside each test or in a function-scoped fixture, or give the tests one deck: "
+                f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. Make a "
+                "client inside each test or in a function-scoped fixture, or give the tests one deck: "
                 '@pytest.mark.sagetape(scope="module").'
             )
         if os.getpid() != self.pid:

@@ -135,8 +135,8 @@ class Separate:
 
     def attach(self, target: Any) -> Any:
         raise ConfigError(
-            f'The deck of {self._owner} is a process of its own (server="process"), and cannot be attached to a client. '
-            "Make the client inside the test, where the environment leads to it, or leave server= out."
+            f'The deck of {self._owner} is a process of its own (server="process"), and cannot be attached to a '
+            "client. Make the client inside the test, where the environment leads to it, or leave server= out."
         )
 
     def journal(self) -> list[Entry]:

@@ -1,0 +1,135 @@
+"""A project of a user's, with a service to record from."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client.standin import ACCESS_KEY, SECRET_KEY, Standin, as_json
+
+for name in (
+    "sagetape.pytest_plugin.fixtures",
+    "sagetape.pytest_plugin.parts",
+    "sagetape.pytest_plugin.reporting",
+    "sagetape.pytest_plugin.summary",
+    "sagetape.inprocess.recording",
+    "sagetape.shell.live",
+    "sagetape.shell.store.rewriting",
+    "sagetape.shell.upstreams.aws",
+    "sagetape.shell.upstreams.function",
+    "boto3",
+):
+    # Runs inside this process find them then: each of those runs forgets what it imported itself.
+    importlib.import_module(name)
+
+MODELS = '''
+"""Models and callers of a user's project."""
+import itertools
+import boto3
+
+_counter = itertools.count(1)
+
+
+def echo(invocation):
+    return {"echo": invocation.body.decode()}
+
+
+def count(invocation):
+    return {"call": next(_counter)}
+
+
+def documents(invocation):
+    return iter([b'{"token": "%d"}' % number for number in range(3)])
+
+
+def call(body=b"{}", endpoint="churn"):
+    """Code under test: makes its own client, as code does."""
+    client = boto3.client("sagemaker-runtime")
+    return client.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=body)["Body"].read()
+
+
+def ask(client, body=b"{}", endpoint="churn", **more):
+    answer = client.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=body, **more)
+    return answer["Body"].read()
+'''
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Standin]:
+    standin = Standin()
+    yield standin
+    standin.close()
+
+
+@pytest.fixture
+def service(shared_service: Standin) -> Standin:
+    """The service that recordings are made from: answers with a number of its own for each call."""
+    shared_service.reset()
+    shared_service.answer = lambda arrived: as_json({"number": len(shared_service.arrived)})
+    return shared_service
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No AWS set-up of the machine, and no CI."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "SAGETAPE_", "PYTEST_XDIST")) or name == "CI":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
+
+
+@pytest.fixture
+def real(service: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    """An AWS set-up whose SageMaker Runtime is the stand-in."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", service.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return service
+
+
+class Project:
+    """A folder with tests, run in this process or in one of its own."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        pytester.makepyfile(user_models=MODELS)
+        pytester.makeini(
+            "[pytest]\naddopts = -p no:cacheprovider -p no:randomly\nasyncio_default_fixture_loop_scope = function\n"
+        )
+
+    def write(self, text: str, name: str = "test_it") -> None:
+        """A test module; `call`, `ask`, boto3, pytest and ClientError are there."""
+        head = "import boto3, pytest\nfrom botocore.exceptions import ClientError\nfrom user_models import ask, call\n"
+        self.pytester.makepyfile(**{name: head + textwrap.dedent(text)})
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """In this process."""
+        return self.pytester.runpytest_inprocess(*arguments)
+
+    def run_apart(self, *arguments: str) -> pytest.RunResult:
+        """In a process of its own."""
+        return self.pytester.runpytest_subprocess(*arguments, timeout=60)
+
+    def tapes(self) -> list[str]:
+        """The cassettes there are, from the project's folder."""
+        return sorted(str(path.relative_to(self.path)) for path in Path(self.path).rglob("*.tape"))
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    return Project(pytester)
+
+
+def text_of(result: Any) -> str:
+    """Everything a run printed, on one line for searching."""
+    return "\n".join(result.outlines)
