@@ -63,6 +63,11 @@ def canonical_path(path: bytes) -> bytes:
     return escape_path(resolve_dots(path))
 
 
+def canonical_line(method: str, path: bytes, query: bytes) -> bytes:
+    """The first three lines of a canonical request, of canonical parts."""
+    return b"%b\n%b\n%b\n" % (method.encode(), path, query)
+
+
 def escape_path(path: bytes) -> bytes:
     """Every byte outside the unreserved set and the slash as `%XX`, the percent sign too."""
     return b"".join([_PATH_ESCAPES[byte] for byte in path])

@@ -70,7 +70,7 @@ class Grant:
         self.harmless: set[bytes] = set()
         """Names of headers that `unsigned` has looked at and found of no concern."""
         lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in self.names])
-        self.layout = b"%b\n%b\n%b\n" + lines + b"\n" + signed_headers.replace(b"%", b"%%") + b"\n"
+        self.layout = lines + b"\n" + signed_headers.replace(b"%", b"%%") + b"\n"
         self.values = _getter(self.names)
         is_temporary = key.session_token is not None
         self.identity = Identity(key.access_key_id, region.decode("utf-8", "replace"), is_temporary)
@@ -81,14 +81,17 @@ class Grant:
             return True
         return any(compare_digest(state.sign(text_to_sign).hex().encode(), signature) for state in self.others)
 
-    def head(self, method: str, path: bytes, *, query: bytes, fields: dict[bytes, bytes]) -> bytes:
-        """The canonical request up to the payload line. Raises KeyError for a signed header that was not sent."""
+    def head(self, line: bytes, fields: dict[bytes, bytes]) -> bytes:
+        """The canonical request up to the payload line. `line` is what `canonical_line` makes of method, path, query.
+
+        Raises KeyError for a signed header that was not sent.
+        """
         values = self.values(fields)
         # White space is rare in header values, and one look at all of them is cheaper than a look at each.
         joined = b"".join(values)
         if len(joined.translate(None, WHITE_SPACE)) != len(joined):
             values = tuple([canonical_value(value) for value in values])
-        return self.layout % (method.encode(), path, query, *values)
+        return line + self.layout % values
 
     def unsigned(self, fields: dict[bytes, bytes]) -> tuple[str, ...]:
         """Headers that belong to the call and that the signature leaves out."""

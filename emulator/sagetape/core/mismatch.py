@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from .canonical import EMPTY_SHA256, canonical_path, canonical_query, parse_query, split_target
+from .canonical import EMPTY_SHA256, canonical_line, canonical_path, canonical_query, parse_query, split_target
 from .grants import Grant
 from .signing import string_to_sign
 
@@ -81,6 +81,6 @@ def _hosts(host: bytes, grant: Grant) -> Iterator[bytes]:
 def _fits(variant: _Variant, evidence: Evidence, grant: Grant) -> bool:
     method, _, fields, timestamp, signature = evidence
     fields = {**fields, b"host": variant.host}
-    canonical = grant.head(method, variant.path, query=variant.query, fields=fields) + variant.payload
+    canonical = grant.head(canonical_line(method, variant.path, variant.query), fields) + variant.payload
     text = string_to_sign(timestamp, grant.scope, hashlib.sha256(canonical).hexdigest())
     return grant.has_made(signature, text)

@@ -23,6 +23,7 @@ from .canonical import (
     TERMINATOR,
     MalformedQuery,
     MalformedTarget,
+    canonical_line,
     canonical_path,
     fields_of,
     format_timestamp,
@@ -85,7 +86,8 @@ class Verifier:
         self._must_sign_all = must_sign_all
         self._grants = Grants()
         self._instants: dict[bytes, int] = {}
-        self._paths: dict[bytes, bytes] = {}
+        self._lines: dict[bytes, bytes] = {}
+        """Canonical lines of POST requests without a query, by target."""
 
     def begin(
         self,
@@ -105,30 +107,53 @@ class Verifier:
             return Settled(_unverified(target, headers))
         if fields is None:
             fields = fields_of(headers)
-        path, pairs = self._paths.get(target), NO_PAIRS
-        if path is None or method != "POST":
-            path, pairs = self._read_target(method, target)
+        line, pairs = self._lines.get(target), NO_PAIRS
+        if line is None or method != "POST":
+            line, pairs = self._read_target(method, target)
         grant = None if pairs else self._recall(fields, now)
-        if grant is not None:
-            query, identity = b"", grant.identity
-            evidence = method, target, fields, fields[b"x-amz-date"], fields[b"authorization"][-64:]
-        else:
-            claim = read_claim(fields, pairs, is_twice=_is_twice(headers, b"authorization"))
-            self._check_clock(claim, now)
-            scope = self._check_scope(claim, fields.get(b"host", b""))
-            query, identity = claim.query, _claimed_identity(scope, claim)
-            evidence = method, target, fields, claim.timestamp, claim.signature
+        if grant is None:
+            return self._begin_anew(method, target, headers, now=now, fields=fields, line=line, pairs=pairs)
+        evidence = method, target, fields, fields[b"x-amz-date"], fields[b"authorization"][-64:]
+        return self._open_in_level(grant, evidence, line=line, identity=grant.identity)
+
+    def _begin_anew(
+        self,
+        method: str,
+        target: bytes,
+        headers: RawHeaders,
+        *,
+        now: float,
+        fields: dict[bytes, bytes],
+        line: bytes,
+        pairs: list[tuple[bytes, bytes]],
+    ) -> Pending:
+        """The long way, of a caller who is not known: every check, in AWS's order."""
+        claim = read_claim(fields, pairs, is_twice=_is_twice(headers, b"authorization"))
+        self._check_clock(claim, now)
+        scope = self._check_scope(claim, fields.get(b"host", b""))
+        identity = _claimed_identity(scope, claim)
+        if pairs:
+            line = line[:-1] + claim.query + b"\n"
+        evidence = method, target, fields, claim.timestamp, claim.signature
         try:
-            if grant is None:
-                grant = self._admit(claim, scope, authorization=fields.get(b"authorization", b""), now=now)
-            return self._open(grant, evidence, path=path, query=query)
+            grant = self._admit(claim, scope, authorization=fields.get(b"authorization", b""), now=now)
         except CallerError as refusal:
-            if self._level == "strict":
-                raise
-            return Settled(replace(identity, warnings=(refusal.reason,)))
+            return self._unless_strict(refusal, identity)
+        return self._open_in_level(grant, evidence, line=line, identity=identity)
+
+    def _open_in_level(self, grant: Grant, evidence: Evidence, *, line: bytes, identity: Identity) -> Pending:
+        try:
+            return self._open(grant, evidence, line)
+        except CallerError as refusal:
+            return self._unless_strict(refusal, identity)
+
+    def _unless_strict(self, refusal: CallerError, identity: Identity) -> Pending:
+        if self._level == "strict":
+            raise refusal
+        return Settled(replace(identity, warnings=(refusal.reason,)))
 
     def _read_target(self, method: str, target: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-        """Canonical path and decoded query of a request line; a plain path is remembered."""
+        """The canonical line without its query, and the decoded query; a plain line is remembered."""
         if _METHOD.fullmatch(method) is None:
             raise refusals.malformed_target("the method is not a token")
         try:
@@ -138,17 +163,19 @@ class Verifier:
             raise refusals.malformed_target(str(fault)) from None
         except MalformedQuery as fault:
             raise refusals.malformed_query(str(fault)) from None
-        if not pairs and len(target) <= PATH_MAX_BYTES:
-            remember(self._paths, target, path)
-        return path, pairs
+        line = canonical_line(method, path, b"")
+        if not pairs and method == "POST" and len(target) <= PATH_MAX_BYTES:
+            remember(self._lines, target, line)
+        return line, pairs
 
     def _recall(self, fields: dict[bytes, bytes], now: float) -> Grant | None:
         """A grant made before, if it still holds; None at the slightest doubt, and the long way gives the answer."""
-        authorization = fields.get(b"authorization", b"")
+        authorization, timestamp = fields.get(b"authorization"), fields.get(b"x-amz-date")
+        if authorization is None or timestamp is None:
+            return None
         grant = self._grants.get((authorization[:-64], fields.get(b"x-amz-security-token") or None))
         if grant is None:
             return None
-        timestamp = fields.get(b"x-amz-date", b"")
         issued = self._instants.get(timestamp)
         if issued is None and (issued := self._instant(timestamp)) is None:
             return None
@@ -228,22 +255,24 @@ class Verifier:
             remember(self._grants, (prefix, claim.token), grant)
         return grant
 
-    def _open(self, grant: Grant, evidence: Evidence, *, path: bytes, query: bytes) -> Pending:
+    def _open(self, grant: Grant, evidence: Evidence, line: bytes) -> Pending:
         """The canonical request up to its last line; with a claimed hash, the signature too."""
-        method, _, fields, _, _ = evidence
+        fields = evidence[2]
         claimed = fields.get(b"x-amz-content-sha256")
         try:
-            head = grant.head(method, path, query=query, fields=fields)
+            head = grant.head(line, fields)
         except KeyError as absent:
             name = absent.args[0].decode("latin-1")
             raise refusals.mismatch(f"SignedHeaders names {name}, which the request does not have; send it") from None
+        if claimed is None and grant.harmless.issuperset(fields):
+            return Pending(grant.identity, grant, head, evidence, self._level, self._is_long)
         if claimed is not None and (flaw := payload_flaw(claimed)):
             raise refusals.mismatch(flaw)
         unsigned = () if grant.harmless.issuperset(fields) else grant.unsigned(fields)
         if unsigned and self._must_sign_all:
             raise refusals.mismatch(f"unsigned headers: {', '.join(unsigned)}; sign them, or allow unsigned headers")
         identity = replace(grant.identity, warnings=_unsigned_warnings(unsigned)) if unsigned else grant.identity
-        pending = Pending(identity, grant=grant, head=head, evidence=evidence, level=self._level, is_long=self._is_long)
+        pending = Pending(identity, grant, head, evidence, self._level, self._is_long)
         if claimed is not None:
             pending.claim(claimed)
         return pending
