@@ -20,6 +20,7 @@ from .player import JOIN_BYTES, Dates, Prepared, WholeReply, fill
 log = logging.getLogger("sagetape")
 
 KEEP_ALIVE_S = 75.0  # also the limit for a request's head; aiohttp's own 3,630 s would keep silent peers for an hour
+CUT_OFF_S = 0.05  # for a connection to notice that it is cut off
 READ_BYTES = 32 * 1024  # read buffer of a connection: 1,000 uploads at once need half the memory of aiohttp's default
 LINE_MAX_BYTES = 8190  # of a request line and of one header field, aiohttp's default
 HEADERS_MAX = 128  # aiohttp's default since 3.13.4
@@ -51,6 +52,17 @@ class Connection(web_protocol.RequestHandler):
     def __init__(self, manager: Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.begun: Begun | None = None
+
+    async def start(self) -> None:
+        """aiohttp's loop over the requests of this connection. It outlives the connection while a call goes on."""
+        server, task = self._manager, asyncio.current_task()
+        assert isinstance(server, Server)
+        assert task is not None
+        server.tasks.add(task)
+        try:
+            await super().start()
+        finally:
+            server.tasks.discard(task)
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and answers at once what can be."""
@@ -153,6 +165,22 @@ class Server(web.Server):
         self.connections_max = connections_max
         self.malformed_count = 0
         self.refused_count = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        """One for each connection, and for each call that goes on although its client has left."""
+
+    async def finish(self) -> None:
+        """Waits for every call in flight, those without a client too."""
+        await self.shutdown(timeout=None)
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+
+    async def cut_off(self) -> None:
+        """Ends every call in flight where it is; on return none of them goes on."""
+        await self.shutdown(timeout=CUT_OFF_S)
+        tasks = tuple(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _handle(self, request: web.BaseRequest) -> Any:
         connection = request.protocol

@@ -41,7 +41,6 @@ from .token import file_with_token, token_from
 log = logging.getLogger("sagetape")
 
 BACKLOG: Final = 128  # asyncio logs one error per waiting connection when descriptors run out (python/cpython#151615)
-CUT_OFF_S: Final = 0.05  # for a connection to notice that it is cut off
 FILES_APART: Final = 64  # descriptors kept for cassettes and upstreams when connections are many
 
 
@@ -304,9 +303,9 @@ async def drain(running: Running) -> None:
     until = loop.time() + drain_s
     try:
         async with asyncio.timeout_at(until):
-            await running.server.shutdown(timeout=None)
+            await running.server.finish()
     except TimeoutError:
         log.warning("calls were still in flight after %g seconds: they are cut off, and not recorded", drain_s)
-        await running.server.shutdown(timeout=CUT_OFF_S)
+        await running.server.cut_off()
     for player in running.assembly.decks:
         await player.settle(within_s=max(0.0, until - loop.time()))
