@@ -40,7 +40,7 @@ def entry_writer(service: Service) -> Callable[[Interaction], dict[str, Any]]:
         headers = {m.name: m.header for m in operation.members.values() if m.header} if operation else {}
         wait_ms = round(sum(step.seconds for step in one.script if isinstance(step, Pause)) * 1000, 3)
         return {
-            "startedDateTime": datetime.fromtimestamp(one.origin.recorded_at, UTC).isoformat().replace("+00:00", "Z"),
+            "startedDateTime": _instant(one.origin.recorded_at),
             "time": wait_ms,
             "request": _request(one, suffix, headers),
             "response": _response(one),
@@ -50,6 +50,13 @@ def entry_writer(service: Service) -> Callable[[Interaction], dict[str, Any]]:
         }
 
     return entry_of
+
+
+def _instant(unix_s: float) -> str:
+    try:
+        return datetime.fromtimestamp(unix_s, UTC).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return "1970-01-01T00:00:00Z"  # a time that no calendar has; HAR requires one
 
 
 def _request(one: Interaction, suffix: str, headers: dict[str, str]) -> dict[str, Any]:
