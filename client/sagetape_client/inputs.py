@@ -58,9 +58,7 @@ def _check_many(options: Options) -> None:
     alone = {"select": "--select", "query": "--query", "pass_thru": "--pass-thru", "what_if": "--what-if"}
     given = [flag for name, flag in alone.items() if options[name]]
     if options["batch"] and given:
-        raise ParameterError(
-            f"{given[0]} is for one call, and --batch makes many. Leave it out, or ask one line alone."
-        )
+        raise ParameterError(f"{given[0]} is for one call, and --batch makes many. Leave it out, or ask one line.")
     if options["confirm"] and not options["force"] and (options["batch"] or options["name"] == "-"):
         raise ParameterError("--confirm asks about one call, and this makes many. Look with --what-if, or use --force.")
 

@@ -55,12 +55,8 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-def _everywhere(header: str) -> dict[str, str]:
-    return dict.fromkeys(OPERATIONS, header)
-
-
-def _realtime(header: str) -> dict[str, str]:
-    return dict.fromkeys((INVOKE, STREAM), header)
+def _carried(header: str, *, operations: tuple[str, ...] = (INVOKE, STREAM)) -> dict[str, str]:
+    return dict.fromkeys(operations, header)
 
 
 _A = "X-Amzn-SageMaker-"
@@ -90,7 +86,7 @@ TABLE: tuple[Parameter, ...] = (
         ("--custom-attribute", "--custom-attributes"),
         "ASCII text passed on to the model.",
         aliases=("CustomAttributes",),
-        headers=_everywhere(_A + "Custom-Attributes"),
+        headers=_carried(_A + "Custom-Attributes", operations=OPERATIONS),
     ),
     Parameter(
         "TargetModel",
@@ -104,21 +100,21 @@ TABLE: tuple[Parameter, ...] = (
         "TargetVariant",
         ("--target-variant",),
         "The production variant that must answer.",
-        headers=_realtime(_A + "Target-Variant"),
+        headers=_carried(_A + "Target-Variant"),
     ),
     Parameter(
         "TargetContainerHostname",
         "TargetContainerHostname",
         ("--target-container-hostname",),
         "The container of a multi-container endpoint.",
-        headers=_realtime(_A + "Target-Container-Hostname"),
+        headers=_carried(_A + "Target-Container-Hostname"),
     ),
     Parameter(
         "InferenceId",
         "InferenceId",
         ("--inference-id",),
         "An identifier of your own for captured data.",
-        headers=_everywhere(_A + "Inference-Id"),
+        headers=_carried(_A + "Inference-Id", operations=OPERATIONS),
     ),
     Parameter(
         "EnableExplanations",
@@ -133,21 +129,21 @@ TABLE: tuple[Parameter, ...] = (
         "InferenceComponentName",
         ("--inference-component-name",),
         "The inference component to ask.",
-        headers=_realtime(_A + "Inference-Component"),
+        headers=_carried(_A + "Inference-Component"),
     ),
     Parameter(
         "SessionId",
         "SessionId",
         ("--session-id",),
         "A stateful session's id, or NEW_SESSION to open one.",
-        headers=_realtime(_A + "Session-Id"),
+        headers=_carried(_A + "Session-Id"),
     ),
     Parameter(
         "PrefixAwareId",
         "PrefixAwareId",
         ("--prefix-aware-id",),
         "Groups calls that share a prefix on one instance.",
-        headers=_realtime(_A + "Prefix-Aware-Id"),
+        headers=_carried(_A + "Prefix-Aware-Id"),
     ),
     Parameter(
         "InputLocation",

@@ -261,7 +261,7 @@ def _refuse(question: str) -> None:
 @pytest.mark.parametrize(
     ("args", "environ", "code", "words"),
     [
-        (["e", "-b", "@/nonexistent"], {}, 2, "/nonexistent' cannot be read: No such file"),
+        (["e", "-b", "@{missing}"], {}, 2, "missing' cannot be read: No such file"),
         (["-b", "x"], {}, 2, "EndpointName is missing"),
         (["e", "-e", "f", "-b", "x"], {}, 2, "Give one"),
         (["e", "-b", "x", "-s", "Nope"], {}, 2, "Invalid value for -Select parameter."),
@@ -272,7 +272,7 @@ def _refuse(question: str) -> None:
         (["e", "-b", "x", "--wait", "3"], {}, 2, "--async"),
         (["e", "-b", "x", "--resume"], {}, 2, "--batch"),
         (["e", "--batch", "x", "--resume"], {}, 2, "--output"),
-        (["e", "--batch", "/nonexistent"], {}, 2, "cannot be read"),
+        (["e", "--batch", "{missing}"], {}, 2, "missing' cannot be read: No such file"),
         (["e", "-b", "x", "--stream", "-q", "a"], {}, 2, "Leave --stream out"),
         (["e", "-b", "x", "--json", "-q", "a"], {}, 2, "Choose one"),
         (["e", "-b", "x", "--concurrency", "3"], {}, 2, "--batch"),
@@ -294,10 +294,10 @@ def _refuse(question: str) -> None:
     ],
 )
 def test_bad_input_names_place_and_remedy(
-    run: Terminal, args: list[str], environ: dict[str, str | None], code: int, words: str
+    run: Terminal, tmp_path: Path, args: list[str], environ: dict[str, str | None], code: int, words: str
 ) -> None:
     """Every mistake has its exit code and a text without a traceback."""
-    done = run(*args, **environ)
+    done = run(*(arg.replace("{missing}", str(tmp_path / "missing")) for arg in args), **environ)
     assert (code, "") == (done.exit_code, done.stdout)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
