@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from admin_calls import TOKEN, AdminCalls, Told
 from botocore.exceptions import ClientError
+from e2e_clients import client_of, closed_clients  # noqa: F401 - a fixture
 
 from sagetape import Emulator
 from sagetape.core.errors import CallerError
@@ -76,13 +77,12 @@ def deck(admin: AdminCalls, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def client(emulator: Emulator, deck: str) -> Any:
     """A boto3 client of that deck, without retries of its own."""
-    from botocore.config import Config
-
-    return emulator.deck(deck).client(config=Config(retries={"total_max_attempts": 1}))
+    return client_of(emulator.deck(deck))
 
 
 def invoke(client: Any, endpoint: str = "echo", **members: Any) -> dict[str, Any]:
     answer: dict[str, Any] = client.invoke_endpoint(EndpointName=endpoint, **{"Body": b"{}", **members})
+    answer["Body"] = answer["Body"].read()  # else its connection is left open
     return answer
 
 
@@ -485,7 +485,7 @@ def test_reset_forgets_what_was_asked(admin: AdminCalls, deck: str, client: Any,
     with pytest.raises(ClientError, match="Throttling"):
         invoke(client)
     admin.post("/decks", {"name": f"{deck}-other"})
-    invoke(emulator.deck(f"{deck}-other").client())
+    invoke(client_of(emulator.deck(f"{deck}-other")))
     admin.post(f"/decks/{deck}/reset")
     assert admin.get(f"/decks/{deck}/journal").json["total"] == 0
     assert admin.get(f"/decks/{deck}/sessions").json["sessions"] == []

@@ -38,6 +38,8 @@ from .player import Dates, Prepared, ScriptReply, WholeReply, fill, is_plain, re
 
 log = logging.getLogger("sagetape")
 
+TARGETS_MAX = 4096  # request lines whose meaning is remembered, of these many bytes at most
+TARGET_MAX_BYTES = 512
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2.1
 
 Response: TypeAlias = WholeReply | ScriptReply
@@ -95,6 +97,7 @@ class App:
     """Seconds from a call's decision to its answer's head."""
     refused: dict[str, int] = field(default_factory=dict)
     """Refusals before a deck was reached, by error code."""
+    _targets: dict[tuple[str, bytes], tuple[str, Operation, str]] = field(default_factory=dict)
 
     # --- a request that is there in full, on a deck that waits for nobody ---
 
@@ -123,7 +126,8 @@ class App:
         except CallerError as error:
             self._count_refusal(error, message.method, message.path)
             closes = error.status == 421 or error.code == "SagetapeMalformedRequest"
-            return self._prepared(Prepared(error.script()), request_id, keep_alive=not closes)
+            dates = self._dates_of(target)
+            return self._prepared(Prepared(error.script()), request_id, keep_alive=not closes, dates=dates)
         whole = self._whole_reply(player, decision, keep_alive=True) if isinstance(decision, Reply) else None
         if whole is None:
             return lambda request: self._perform_rest(request, player, decision)
@@ -141,7 +145,8 @@ class App:
             self._count_refusal(error, request.method, request.raw_path)
             # A body that was not read, or a connection whose framing is in doubt, is not gone on with.
             closes = not request.content.is_eof() or error.status == 421 or error.code == "SagetapeMalformedRequest"
-            return self._whole(request, error.script(), request_id, closes=closes)
+            dates = self._dates_of(request.raw_path.encode("utf-8", "surrogateescape"))
+            return self._whole(request, error.script(), request_id, closes=closes, dates=dates)
 
     async def _handle(self, request: web.BaseRequest, request_id: bytes) -> Response:
         target = request.raw_path.encode("utf-8", "surrogateescape")
@@ -162,10 +167,19 @@ class App:
         """Everything that is refused without the body."""
         fields = fields_of(headers)
         check_connection(version, target, headers=headers, fields=fields, hosts=self.hosts)
-        deck, aws_path = split_deck(path_of(target))
-        operation, endpoint = self.service.resolve(method, aws_path)
+        deck, operation, endpoint = self._targets.get((method, target)) or self._resolve(method, target)
         pending = self.verifier.begin(method, target, headers, self.wall() + self.decks.skew_s(deck), fields=fields)
         return Opened(deck, operation, endpoint, fields, pending)
+
+    def _resolve(self, method: str, target: bytes) -> tuple[str, Operation, str]:
+        """Deck, operation and endpoint of a request line; remembered."""
+        deck, aws_path = split_deck(path_of(target))
+        found = deck, *self.service.resolve(method, aws_path)
+        if len(target) <= TARGET_MAX_BYTES:
+            if len(self._targets) >= TARGETS_MAX:
+                self._targets.clear()
+            self._targets[method, target] = found
+        return found
 
     def _call(self, opened: Opened, body: bytes, body_sha256: bytes, *, request_id: bytes) -> Call:
         """The call, its signature verified and its members judged."""
@@ -313,10 +327,22 @@ class App:
             abandoned=player.drain,
         )
 
+    def _dates_of(self, target: bytes) -> Dates | None:
+        """The Date of the deck that a refused request was for: a client corrects its clock by it."""
+        player = self.decks.known(split_deck(path_of(target))[0])
+        return None if player is None else player.dates
+
     def _whole(
-        self, request: web.BaseRequest, script: Script, request_id: bytes, *, closes: bool = False
+        self,
+        request: web.BaseRequest,
+        script: Script,
+        request_id: bytes,
+        *,
+        closes: bool = False,
+        dates: Dates | None = None,
     ) -> WholeReply:
-        return self._prepared(Prepared(script), request_id, keep_alive=request.keep_alive and not closes)
+        keep_alive = request.keep_alive and not closes
+        return self._prepared(Prepared(script), request_id, keep_alive=keep_alive, dates=dates)
 
     def _prepared(
         self,
@@ -337,4 +363,4 @@ class App:
 def _asks_nobody(player: Player) -> bool:
     """Whether this deck knows of no upstream at all, so that none of its decisions waits for one."""
     deck = player.deck
-    return not (deck.settings.upstream or deck.settings.miss_function or deck.router.endpoints)
+    return not (deck.settings.upstream or deck.settings.miss_function or deck.router.has_endpoints)

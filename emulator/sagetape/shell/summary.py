@@ -50,7 +50,9 @@ def ended(app: App, assembly: Assembly, failures: list[str]) -> Ended:
     totals: Counter[str] = Counter()
     for (source, _, _), count in past.answers.items():
         totals[source] += count
-    refused = sum(count for code, count in app.refused.items() if " " not in code)  # with one: a warning's text
+    # One with a space is a warning's text; what the admin API refuses was no call.
+    calls = (code for code in app.refused if " " not in code and not code.startswith("SagetapeAdmin"))
+    refused = sum(app.refused[code] for code in calls)
     if refused:
         totals["refused"] += refused
     return Ended(dict(totals), past)
