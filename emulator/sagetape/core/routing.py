@@ -37,6 +37,11 @@ class Router:
         return None if plan is None else plan.endpoint
 
     @property
+    def has_endpoints(self) -> bool:
+        """Whether any endpoint is declared."""
+        return bool(self._plans)
+
+    @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All declared endpoints, in the order of their declaration."""
         return tuple(plan.endpoint for plan in self._plans.values())

@@ -26,16 +26,27 @@ class Shelf:
     def __init__(self, cassettes: Sequence[Cassette]) -> None:
         self.cassettes = tuple(cassettes)
         self._count = len(self.cassettes)
+        self._is_fixed = not any(cassette.is_writable for cassette in self.cassettes)
         self._takes: OrderedDict[int, Take] = OrderedDict()
         self._bytes = 0
         self._endpoints: set[str] | None = None
+        self._found: dict[bytes, Sequence[int]] = {}
+        """Takes by key, remembered while nothing is added."""
 
     def takes(self, key: bytes) -> Sequence[int]:
         """Interactions of a key, cassette by cassette, each in recorded order."""
-        count = self._count
-        if count == 1:
-            return self.cassettes[0].takes(key)
-        return [n * count + i for i, cassette in enumerate(self.cassettes) for n in cassette.takes(key)]
+        found = self._found.get(key)
+        if found is None:
+            count = self._count
+            if count == 1:
+                found = self.cassettes[0].takes(key)
+            else:
+                found = [n * count + i for i, cassette in enumerate(self.cassettes) for n in cassette.takes(key)]
+            if self._is_fixed:
+                if len(self._found) >= TAKES_MAX:
+                    self._found.clear()
+                self._found[key] = found
+        return found
 
     def read(self, number: int) -> Take:
         """One interaction, remembered while there is room."""

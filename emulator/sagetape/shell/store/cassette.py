@@ -168,6 +168,11 @@ class Cassette:
         """The numbers of all interactions that can be played, in recorded order."""
         return self.contents.index.numbers()
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether it was opened for recording."""
+        return self._writer is not None
+
     def endpoints(self) -> set[str]:
         """The endpoints that the cassette knows, without making a summary of every interaction."""
         index = self.contents.index
