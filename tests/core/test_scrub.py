@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sagetape.core.errors import ConfigError
 from sagetape.core.eventstream import decode, exception, payload_part
 from sagetape.core.scrub import NEVER_KEPT, Collisions, Scrubber, ScrubRules, is_kept
-from sagetape.core.wire import EVENT_STREAM, Call, Chunk, End, Head, Pause, Script, body_of, head_of, whole
+from sagetape.core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Pause, Script, body_of, head_of, whole
 
 OWN, OTHER, THIRD = "111122223333", "444455556666", "777788889999"
 MISMATCH = (
@@ -254,3 +254,12 @@ def test_scrubbing_never_raises(data: bytes) -> None:
     scrub.call(call(data))
     scrub.script((Head(500, (("Content-Type", EVENT_STREAM),)), Chunk(data), End()))
     scrub.script(whole(400, (), data))
+
+
+def test_broken_answer_keeps_the_length_it_announced() -> None:
+    """Without it half an answer would replay as a whole one; a whole answer's length is made anew."""
+    head = Head(200, (("Content-Type", "application/json"), ("Content-Length", "10"), ("Server", "x")))
+    broken = scrubber().script((head, Chunk(b"[1]"), Abort("reset")))
+    assert broken[0] == Head(200, head.headers[:2])
+    assert scrubber().script(broken) == broken
+    assert scrubber().script((head, Chunk(b"[1]"), End()))[0] == Head(200, head.headers[:1])

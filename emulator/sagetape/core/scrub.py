@@ -3,7 +3,8 @@
 One function serves both directions: the form that a cassette keeps is the form that matching sees, at recording and at
 replay. Scrubbing a scrubbed value changes nothing.
 
-- Headers of an answer are kept by an allow-list that nobody can widen; the rest is dropped. Of a call only the members
+- Headers of an answer are kept by an allow-list that nobody can widen; the rest is dropped, but for the length that a
+  broken answer announced. Of a call only the members
   of the service model exist at all. Authorization, tokens, dates, hashes and cookies are in neither.
 - Accounts, ARNs, buckets and ids become stable fakes (`core/identities.py`): in members, in headers, in text bodies of
   calls, and in the texts of errors. What a model answers is never touched by this.
@@ -29,7 +30,7 @@ from .finders import find_credentials, find_path, find_pattern
 from .identities import OWN_ACCOUNT, Identities
 from .paths import parse_path
 from .rules import SCRUBBED, ScrubRules
-from .wire import EVENT_STREAM, Call, Chunk, Head, Headers, Interaction, Script, head_of
+from .wire import EVENT_STREAM, Call, Chunk, End, Head, Headers, Interaction, Script, head_of
 
 KEPT_HEADERS: Final = frozenset(
     {"content-type", "content-encoding", "x-amzn-errortype", "x-amzn-invoked-production-variant"}
@@ -104,8 +105,9 @@ class Scrubber:
         if chunks and (finders or is_event_stream(head)):
             chunks = self._scrub_chunks(head, chunks, finders)
         queue = iter(chunks)
+        claimed = claimed_length(head, script)
         return tuple(
-            replace(step, headers=self.headers(step.headers))
+            replace(step, headers=(*self.headers(step.headers), *claimed))
             if isinstance(step, Head)
             else Chunk(next(queue))
             if isinstance(step, Chunk)
@@ -230,6 +232,13 @@ def is_kept(header: str) -> bool:
     """Whether a header of an answer is stored."""
     name = header.lower()
     return (name in KEPT_HEADERS or name.startswith(KEPT_PREFIX)) and name not in NEVER_KEPT
+
+
+def claimed_length(head: Head, script: Script) -> Headers:
+    """The length that a broken answer announced: without it, the part that arrived would replay as a whole one."""
+    if isinstance(script[-1], End):
+        return ()
+    return tuple((k, v) for k, v in head.headers if k.lower() == "content-length" and v.isdecimal())
 
 
 def is_event_stream(head: Head) -> bool:

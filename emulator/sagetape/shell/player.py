@@ -266,7 +266,12 @@ async def replayed(script: Script) -> AsyncIterator[Step]:
 
 
 def script_length(script: Script) -> int | None:
-    """Bytes of the body when the answer announces them; None for an event stream, which is chunked."""
+    """Bytes of the body when the answer announces them; None for an event stream, which is chunked.
+
+    None for a broken answer, too: the length of the part that is there would make it look whole.
+    """
+    if not script or not isinstance(script[-1], End):
+        return None
     for step in script:
         if isinstance(step, Head):
             if step.header("Content-Type") == EVENT_STREAM:
