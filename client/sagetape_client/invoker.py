@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from . import select as selection
 from .answers import InvokeResult, read_result
 from .attempts import Caller
-from .body import BodyInput
 from .chances import Chances
-from .members import Members
 from .parameters import ASYNC, INVOKE, STREAM, canonical
 from .request import Outgoing, gather, pipeline_parameters, prepare
 from .surroundings import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Settings
 
 if TYPE_CHECKING:
+    from .body import BodyInput
+    from .members import Members
     from .outputs import PendingOutput
     from .session import Session
     from .stream import StreamResult
