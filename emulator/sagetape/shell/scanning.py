@@ -1,7 +1,7 @@
 """Looks for secrets in whole cassette files: in what is played, and in what is only still there.
 
-Besides the interactions a file holds its header, retired interactions, streams that were never finished, and, after
-damage, bytes that are no records. A secret in any of them is on the disk all the same.
+Besides the interactions a file holds its header, retired interactions, records of newer versions, and, after damage,
+bytes that are no records. A secret in any of them is on the disk all the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Found:
     number: int | None
     """Of the interaction; None outside of one."""
     where: str
-    """`interaction 3, endpoint churn`, `stream-part at offset 512`."""
+    """`interaction 3, endpoint churn`, `header at offset 0`."""
 
 
 def scanner_for(cassettes: Sequence[Cassette], *, live: Sequence[str], allowed: Sequence[str] = ()) -> Scanner:
