@@ -37,8 +37,10 @@ def _per_call(bench: Bench, few: Path, many: Path) -> Iterator[Row]:
         drawn = random.Random(7).sample(range(bench.many), min(SPREAD, bench.many))
         for name, numbers in (("few", list(range(FEW))), ("many", drawn)):
             bodies = [signed.body_of(number) for number in numbers]
-            bench.load.hold(f"spread {name}", signed.requests(servers[name].port, bodies, bench.requests_count))
-            bench.load.each_once(servers[name].port, servers[name].pid, f"spread {name}")  # the warm pass
+            one = servers[name]
+            bench.load.hold("warm", signed.requests(one.port, bodies, len(bodies)))
+            bench.load.each_once(one.port, one.pid, "warm")
+            bench.load.hold(f"spread {name}", signed.requests(one.port, bodies, bench.requests_count))
         rounds = compare(bench, servers, "spread")
     cpu = ratio(rounds, "many", "few", "cpu_us")
     detail = f"{middle(rounds, 'many', 'cpu_us'):.1f} against {middle(rounds, 'few', 'cpu_us'):.1f} µs a call"

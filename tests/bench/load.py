@@ -23,7 +23,6 @@ from .machine import busy_s, cpu_s, memory_mib, pinned
 from .servers import ROOT, environment
 
 READ_BYTES = 1 << 20
-WARM_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +131,13 @@ class Runner:
         self.requests[name] = requests
 
     def run(self, port: int, pid: int, streams: Sequence[Stream], seconds: float) -> Sample:
-        """Warms up, then measures for so many seconds."""
+        """Warms up for a fifth of the time, then measures for so many seconds."""
         sources = {stream.name: itertools.cycle(self.requests[stream.name]) for stream in streams}
         made = [Connection(port, s.name, sources[s.name]) for s in streams for _ in range(s.connections)]
         with selectors.DefaultSelector() as selector:
             for one in made:
                 self._go(selector, one, one.send_next(), is_new=True)
-            self._loop(selector, {s.name: [] for s in streams}, time.perf_counter() + WARM_S)
+            self._loop(selector, {s.name: [] for s in streams}, time.perf_counter() + seconds / 5)
             latencies: dict[str, list[float]] = {s.name: [] for s in streams}
             before, start = (cpu_s(pid), busy_s(), time.process_time()), time.perf_counter()
             self._loop(selector, latencies, start + seconds)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sagetape.core.signing import Key, sign
 
 KEY = Key("test", "test")  # one of the pairs that a replay knows without any set-up
-SPREAD_S = 200  # before and after now: well inside the window of 300 s while a case runs
+SPREAD_S = 120  # before and after now: well inside the window of 300 s while a case runs
 AGENT = b"Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.1 md/arch#x86_64 lang/python#3.13.1 md/pyimpl#CPython"
 TARGET = b"/endpoints/churn/invocations"
 JSON_TYPE = "application/json"

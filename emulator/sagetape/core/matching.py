@@ -15,6 +15,7 @@ import difflib
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, TypeAlias
 
 from . import meaning
@@ -186,6 +187,18 @@ class Matcher:
             text += written(tuple(self._custom_value(call, name, function) for name, function in self._custom))
         return key_of(text)
 
+    def unread(self, call: Call) -> Callable[[], object] | None:
+        """What `key` will do first for this call's body, where that takes long: to be done elsewhere before.
+
+        None for a body whose meaning is its bytes, is known already, or would not be remembered.
+        """
+        content_type = call.members.get("ContentType")
+        if self.rules.body != "meaning" or self._memo.is_known(content_type, call.body_sha256):
+            return None
+        if meaning.kind_of(content_type, self.reading) in (meaning.BYTES, "multipart"):
+            return None
+        return partial(self._memo.project, content_type, call.body, call.body_sha256)
+
     def projections(self, call: Call) -> tuple[tuple[str, Hashable], ...]:
         """The key's parts by name, in the order in which they are explained; the body is the last."""
         return (*self.routing(call), ("body", self._body(call)))
@@ -252,6 +265,10 @@ class BodyMemo:
 
     def __len__(self) -> int:
         return sum(len(known) for generation in (self._new, self._old) for known in generation.values())
+
+    def is_known(self, content_type: str | None, body_sha256: bytes) -> bool:
+        """Whether a body like this one was read before."""
+        return any(body_sha256 in known.get(content_type, ()) for known in (self._new, self._old))
 
     def project(self, content_type: str | None, body: bytes, body_sha256: bytes) -> str:
         """The body's kind and its digest in hexadecimal, as one text."""

@@ -7,6 +7,7 @@ never remembered: it goes by the accounts that were seen before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from .matching import Matcher
@@ -44,6 +45,10 @@ class Recognition:
             if key is not None:
                 return call, b"", key
         return self._read(call, line)
+
+    def unread(self, call: Call) -> Callable[[], object] | None:
+        """The long part of `of`, when there is one; it may run in a thread while other calls are recognised."""
+        return self._matcher.unread(self._scrubber.call(call))
 
     def _read(self, call: Call, line: Line) -> tuple[Call, bytes, bytes]:
         key = self._old[line].get(call.body_sha256) if line in self._old else None

@@ -6,6 +6,7 @@ signature, the signature before the members (public traces of this front-end fam
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -97,6 +98,7 @@ class App:
     """Seconds from a call's decision to its answer's head."""
     refused: dict[str, int] = field(default_factory=dict)
     """Refusals before a deck was reached, by error code."""
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _targets: dict[tuple[str, bytes], tuple[str, Operation, str]] = field(default_factory=dict)
 
     # --- a request that is there in full, on a deck that waits for nobody ---
@@ -157,7 +159,17 @@ class App:
         opened = self._open(request.method, target, request.raw_headers, version=request.version)
         body, body_sha256 = await self._read(request, opened.fields)
         call = self._call(opened, body, body_sha256, request_id=request_id)
-        return await self.answer(request, self.decks.get(opened.deck), call)
+        player = self.decks.get(opened.deck)
+        if len(body) >= LARGE_BYTES:
+            await self._understand(player, call)
+        return await self.answer(request, player, call)
+
+    async def _understand(self, player: Player, call: Call) -> None:
+        """Reads a large body's meaning beside the loop, one body at a time: it takes up to half a second."""
+        read = player.deck.recognition.unread(call)
+        if read is not None:
+            async with self._reading:
+                await asyncio.to_thread(read)
 
     def _check_connection(self, request: web.BaseRequest, target: bytes) -> None:
         headers = request.raw_headers
@@ -266,12 +278,16 @@ class App:
         """What does not leave in one write."""
         if isinstance(decision, Forward):
             return await self._forward(request, player, decision)
+        if decision.kept is not None:
+            await player.committed(decision.entry)
         return self._script(request, player, decision.entry, decision.script)
 
     def _whole_reply(self, player: Player, reply: Reply, *, keep_alive: bool) -> WholeReply | None:
         """The answer when it leaves in one write; None for one that has to be performed."""
         if reply.kept is not None:
             player.write(reply.kept, reply.entry)
+            if player.commit is not None:
+                return None  # its sync is waited for
         take = reply.take
         if take is None:
             prepared: object = Prepared(reply.script) if is_plain(reply.script) else None

@@ -30,6 +30,7 @@ from .assembly import Assembly
 from .bodies import Patience
 from .connections import Server, require_c_parser
 from .decks import DEFAULT
+from .files import REAL, Files
 from .keyring import Keyring, accepted_regions, keyring_for
 from .memory import keep_freed_memory
 from .model import load_service
@@ -41,6 +42,7 @@ from .token import file_with_token, token_from
 log = logging.getLogger("sagetape")
 
 BACKLOG: Final = 128  # asyncio logs one error per waiting connection when descriptors run out (python/cpython#151615)
+SWITCH_S: Final = 0.001  # a thread that reads a large body's meaning lets the loop in after 1 ms instead of Python's 5
 FILES_APART: Final = 64  # descriptors kept for cassettes and upstreams when connections are many
 
 
@@ -89,6 +91,7 @@ def run(settings: ServerSettings) -> int:
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
     except ImportError:
         loop_factory = None  # asyncio's own loop: everything works, a little slower
+    sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(serve(settings))
 
@@ -110,14 +113,14 @@ async def serve(settings: ServerSettings) -> int:
 # --- start ------------------------------------------------------------------------------------------------------------
 
 
-async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: Path) -> Running:
-    """Opens everything and listens."""
+async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: Path, files: Files = REAL) -> Running:
+    """Opens everything and listens. `files` is what cassettes are read and written through."""
     if not settings.allow_python_parser:
         require_c_parser()
     keep_freed_memory()
     token = token_from(environ)
     keyring = keyring_for(settings, environ, home=home)
-    assembly = Assembly(settings, live_secrets=keyring.live_secrets())
+    assembly = Assembly(settings, live_secrets=keyring.live_secrets(), files=files, groups_syncs=True)
     assembly.decks.get(DEFAULT)
     sockets = listen(settings)
     port = sockets[0].getsockname()[1]
