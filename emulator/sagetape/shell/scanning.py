@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..core.errors import CassetteDamaged
 from ..core.framing import BODY, INDEX, INTERACTION, KIND_NAMES, TAIL, Damage, Frame, walk
-from ..core.payload import RecordError
+from ..core.payload import RecordError, unpack
 from ..core.records import body_references, interaction_from
 from ..core.secrets import Finding, Scanner
 from ..core.unwrap import find_zstd
@@ -92,7 +92,26 @@ def _other(contents: Contents, scanner: Scanner, frame: Frame) -> list[Found]:
         data = contents.body_at(frame, None) if frame.kind == BODY else contents.tape.payload(frame)
     except (CassetteDamaged, RecordError):
         data, what = contents.tape.stored(frame), f"damaged {what}"
-    return _raw(scanner, bytes(data), what, frame.offset)
+    found = _raw(scanner, bytes(data), what, frame.offset)
+    for leaf in () if frame.kind == BODY else _leaves(bytes(data)):
+        found += _raw(scanner, leaf, what, frame.offset)
+    return found
+
+
+def _leaves(payload: bytes) -> Iterator[bytes]:
+    """The texts and bytes in a payload, one by one: the length before each may look like a letter of it."""
+    try:
+        waiting: list[object] = [unpack(payload)]
+    except RecordError:
+        return  # not a map of this version; it was looked at as it is
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str | bytes):
+            yield value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
 def _raw(scanner: Scanner, data: bytes, what: str, offset: int) -> list[Found]:
