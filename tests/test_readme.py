@@ -84,8 +84,7 @@ def test_python_block_runs(number: int, folder: Path) -> None:
 def test_pytest_block_passes(number: int, folder: Path) -> None:
     """Tests of the README pass under pytest with nothing but the plugin."""
     (folder / "test_readme_block.py").write_text(BLOCKS[number][2])
-    plugin = ["-p", "sagetape.testing"]
-    printed = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin], folder)
+    printed = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)
     assert "1 passed" in printed
 
 
