@@ -20,6 +20,7 @@ from .core.errors import ConfigError, SagetapeError
 from .core.journal import Entry
 from .core.signing import Key
 from .core.verdict import Prices, Verdict
+from .inprocess.clients import make_client
 from .inprocess.keywords import settings_from
 from .inprocess.requests import SeenRequest
 from .inprocess.separate import ProcessServer
@@ -62,8 +63,6 @@ class DeckView:
 
     def client(self, **options: Any) -> Any:
         """A boto3 client bound to it; `options` go to `boto3.client`."""
-        import boto3
-
         key = self._emulator.key
         given = {
             "endpoint_url": self.url,
@@ -72,8 +71,7 @@ class DeckView:
             "aws_secret_access_key": key.secret_access_key,
             **options,
         }
-        # A session of its own: boto3's default session is shared, and making clients on it is not safe in threads.
-        return boto3.session.Session().client("sagemaker-runtime", **given)
+        return make_client(**given)
 
     @property
     def journal(self) -> list[Entry]:

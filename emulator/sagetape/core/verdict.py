@@ -72,6 +72,8 @@ class Verdict:
     cassettes: tuple[CassetteUse, ...] = ()
     unread: tuple[Unread, ...] = ()
     unvisited: tuple[Unvisited, ...] = ()
+    open_sessions: tuple[str, ...] = ()
+    """Sessions that were opened and not closed."""
     warnings: tuple[str, ...] = ()
     """The wrong-answer guard's."""
     misses: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ class Verdict:
             f"{one.parts_total - one.parts_read} of {one.parts_total} parts of a stream of {one.endpoint} were not read"
             for one in self.unread
         ]
+        found += [f"session {one} was opened and not closed" for one in self.open_sessions]
         if not self.allow_unused:
             found += [f"steps {_numbers(one.steps)} of session {one.lane} were not visited" for one in self.unvisited]
         return tuple(found)
@@ -126,7 +129,7 @@ class Verdict:
     def from_dict(cls, given: Mapping[str, Any]) -> Verdict:
         """The verdict that `as_dict` made."""
         values = {one.name: given[one.name] for one in fields(cls) if one.name in given}
-        for name in ("warnings", "misses", "failures", "blocked"):
+        for name in ("open_sessions", "warnings", "misses", "failures", "blocked"):
             values[name] = tuple(values.get(name, ()))
         values["cassettes"] = tuple(
             CassetteUse(one["path"], one["total"], tuple(one["played"])) for one in values.get("cassettes", ())

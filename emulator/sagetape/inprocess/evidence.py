@@ -22,6 +22,7 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
         cassettes=tuple(uses(player, left)),
         unread=unread_streams(entries),
         unvisited=tuple(Unvisited(lane, steps) for lane, steps in sorted(left.items())),
+        open_sessions=deck.conversations.sessions.left_open(),
         warnings=tuple(dict.fromkeys((*deck.warnings, *doubts(player)))),
         misses=miss_texts(entries),
         failures=(*player.secrets, *player.failures),

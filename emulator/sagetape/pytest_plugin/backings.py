@@ -11,6 +11,7 @@ from ..core.journal import Entry
 from ..core.verdict import Prices, Verdict
 from ..emulator import Emulator
 from ..inprocess.attachment import Attachment
+from ..inprocess.clients import make_client
 from ..inprocess.opened import OpenDeck
 from ..inprocess.requests import SeenRequest
 from ..shell.aws_files import read_aws_files
@@ -164,9 +165,7 @@ class Separate:
 
 def bare_client(endpoint_url: str | None, region: str) -> Any:
     """A client of the real service: while a cassette plays it never gets there, while one is recorded it does."""
-    import boto3
     from botocore.config import Config
 
     options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}  # not in every stub
-    session = boto3.session.Session(region_name=region)
-    return session.client("sagemaker-runtime", endpoint_url=endpoint_url, config=Config(**options))
+    return make_client(endpoint_url=endpoint_url, region_name=region, config=Config(**options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,14 @@ from ..shell.client_env import ENDPOINT_VARIABLE
 
 
 class Environment:
-    """Changes to `os.environ` that can be undone. What somebody else changed meanwhile is left as it is."""
+    """Changes to `os.environ` that can be undone. What somebody else changed meanwhile is left as it is.
+
+    boto3's default session is put aside too: it remembers the credentials and the region of its first use.
+    """
 
     def __init__(self, changes: Mapping[str, str | None]) -> None:
         self._before: dict[str, tuple[str | None, str | None]] = {}
+        self._session = default_session(None)
         for name, value in changes.items():
             self._before[name] = (os.environ.get(name), value)
             put(name, value)
@@ -24,6 +29,16 @@ class Environment:
             if os.environ.get(name) == ours:
                 put(name, before)
         self._before.clear()
+        default_session(self._session)
+
+
+def default_session(session: Any) -> Any:
+    """Puts another default session into boto3, when it was ever imported; gives the one before."""
+    boto3 = sys.modules.get("boto3")
+    before = getattr(boto3, "DEFAULT_SESSION", None)
+    if boto3 is not None:
+        boto3.DEFAULT_SESSION = session  # type: ignore[attr-defined]
+    return before
 
 
 def put(name: str, value: str | None) -> None:

@@ -116,15 +116,16 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
         backing = Shown(opened, hub, run.options.prices, real_endpoint=given_endpoint(os.environ))
     run.opened(places)
     deck = TestDeck(backing, item.nodeid, allow_misses=wanted.allow_misses, remedy=remedy(item, run, places))
-    return Active(deck, backing, wanted, places, guard_for(item, run, wanted, settings))
+    guard = guard_for(item, run, wanted, settings)
+    if guard is not None:
+        deck.blocked = guard.blocked
+    return Active(deck, backing, wanted, places, guard)
 
 
 def end_deck(active: Active, run: Run, owner: str) -> None:
     """Closes a deck; what went wrong inside fails the test that ends now."""
     failures = active.backing.close()
     deck = active.deck
-    if active.guard is not None:
-        deck.blocked = active.guard.blocked
     run.ended(active.places, failures)
     deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
     if failures:

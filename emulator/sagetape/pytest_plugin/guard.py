@@ -64,8 +64,8 @@ class Guard:
             self.blocked.append(where)
         raise NetworkBlocked(
             f"{self.owner} tried to reach {where} while a cassette plays, and was stopped. A client that was made "
-            "before the test's deck keeps its old endpoint: make it inside the test or a function-scoped fixture, use the "
-            "fixture sagemaker_runtime, or attach it: sagetape.attach(client). A host that is meant to be reached: "
+            "before the test's deck keeps its old endpoint: make it inside the test or a function-scoped fixture, use "
+            "the fixture sagemaker_runtime, or attach it: sagetape.attach(client). A host that is meant to be reached: "
             f"--sagetape-allow-host={where.partition(':')[0]} or @pytest.mark.sagetape(allow_hosts=[...])."
         )
 
