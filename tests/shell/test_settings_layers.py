@@ -40,6 +40,7 @@ SAMPLES: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[str, Any]]] = {
     "exhausted": (("cycle", "cycle"), ("miss", "miss"), ('"cycle"', "cycle")),
     "durability": (("sync", "sync"), ("cache", "cache"), ('"sync"', "sync")),
     "record_errors": (("", True), ("no", False), ("true", True)),
+    "shared": (("", True), ("no", False), ("true", True)),
     "strict": (("", True), ("0", False), ("true", True)),
     "explain": (("", True), ("off", False), ("true", True)),
     "auth": (("off", "off"), ("lenient", "lenient"), ('"off"', "off")),

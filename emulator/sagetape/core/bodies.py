@@ -12,7 +12,7 @@ import zlib
 from typing import Any
 
 from .framing import BODY, Buffer, frame
-from .payload import RecordError, member, pack_before_tail
+from .payload import RecordError, bin_header, member
 
 INLINE_MAX_BYTES = 256
 """A body of its own costs about 90 bytes (frame, map, reference), so below this sharing it rarely pays."""
@@ -27,6 +27,7 @@ RATIO_FREE_BYTES = 2**20
 BODY_MAX_BYTES = 256 * 2**20
 
 RAW, ZLIB = "raw", "zlib"
+_MAPS = {RAW: b"\x83\xa5codec\xa3raw\xa4size", ZLIB: b"\x83\xa5codec\xa4zlib\xa4size"}
 
 
 def address(body: Buffer) -> bytes:
@@ -42,8 +43,20 @@ def body_record(digest: bytes, body: Buffer, *, compress_max_bytes: int = COMPRE
         packed = _compressed(body)
         if packed is not None:
             codec, stored = ZLIB, packed
-    head = pack_before_tail({"codec": codec, "size": len(body)}, "data", tail_bytes=len(stored))
-    return frame(BODY, head, tail=stored, tag=digest)
+    return frame(BODY, _head(codec, len(body), len(stored)), tail=stored, tag=digest)
+
+
+def _head(codec: str, size: int, stored_bytes: int) -> bytes:
+    """The map before its tail, packed by hand: it is the same for every body but for two numbers."""
+    number = b"%c" % size if size < 128 else _packed(size)
+    return _MAPS[codec] + number + b"\xa4data" + bin_header(stored_bytes)
+
+
+def _packed(number: int) -> bytes:
+    """The shortest msgpack integer, of 128 or more."""
+    if number < 2**8:
+        return b"\xcc%c" % number
+    return b"\xcd" + number.to_bytes(2, "big") if number < 2**16 else b"\xce" + number.to_bytes(4, "big")
 
 
 def _compressed(body: Buffer) -> bytes | None:

@@ -60,29 +60,22 @@ class DigestTable:
 
     def sorted_columns(self) -> tuple[array[int], array[int]]:
         """All parts as one sorted pair of columns."""
-        if self._has_runs:
-            self._merge()
-        fresh = [(digest, number) for digest, numbers in self._fresh.items() for number in numbers]
-        digests = [*self._loose, *(digest for digest, _ in fresh)]
-        if not digests:
+        fresh = sorted((number, digest) for digest, numbers in self._fresh.items() for number in numbers)
+        digests = [*self._loose, *(digest for _, digest in fresh)]
+        if not digests and not self._has_runs:
             return self._prefixes, self._numbers
-        prefixes = [*self._prefixes, *(int.from_bytes(digest[:8], "big") for digest in digests)]
-        numbers = [*self._numbers, *self._loose_numbers, *(number for _, number in fresh)]
-        order = sorted(range(len(prefixes)), key=numbers.__getitem__)
-        order.sort(key=prefixes.__getitem__)
+        prefixes, numbers = array("Q", self._prefixes), array("Q", self._numbers)
+        prefixes.extend(int.from_bytes(digest[:8], "big") for digest in digests)
+        numbers.extend(self._loose_numbers)
+        numbers.extend(number for number, _ in fresh)
+        # Numbers only grow from part to part, so a stable sort leaves those of equal prefixes in their order.
+        order = sorted(range(len(prefixes)), key=prefixes.__getitem__)
         return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
-
-    def _merge(self) -> None:
-        """Sorts runs together: a stable sort by prefix keeps equal ones in the order of their numbers."""
-        order = sorted(range(len(self._prefixes)), key=self._prefixes.__getitem__)
-        self._prefixes = array("Q", map(self._prefixes.__getitem__, order))
-        self._numbers = array("Q", map(self._numbers.__getitem__, order))
-        self._has_runs = False
 
     def settle(self) -> None:
         """Moves what was added into the sorted part."""
         self.load(*self.sorted_columns())
-        self._fresh, self._loose, self._loose_numbers = {}, [], []
+        self._fresh, self._loose, self._loose_numbers, self._has_runs = {}, [], [], False
 
 
 def sorted_pairs(prefixes: Sequence[bytes], numbers: Sequence[int]) -> tuple[array[int], array[int]]:

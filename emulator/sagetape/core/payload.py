@@ -16,6 +16,7 @@ from .framing import Buffer
 
 HEAD_MAX_BYTES = 16 * 2**20
 """Of a payload without its tail: 50 MB of nil unpack to 474 MB, so the part that is unpacked is kept small."""
+PACK_BYTES = 2048
 ARRAY_MAX_ITEMS = 2**20
 MAP_MAX_ITEMS = 65_536
 
@@ -28,7 +29,8 @@ class RecordError(ValueError):
 
 def pack(values: Mapping[str, Any]) -> bytes:
     """A map as the payload of a record without a tail."""
-    packed: bytes = msgpack.packb(values, use_bin_type=True)
+    # The default buffer of 256 KiB would be mapped and unmapped for every record.
+    packed: bytes = msgpack.Packer(use_bin_type=True, buf_size=PACK_BYTES).pack(values)
     if len(packed) > HEAD_MAX_BYTES:
         raise RecordError(f"a record of {len(packed)} bytes besides its bodies; at most {HEAD_MAX_BYTES} are allowed")
     return packed

@@ -24,10 +24,12 @@ from ..version import __version__
 from . import upstreams
 from .clock import Clock, RealClock, VirtualClock
 from .decks import DEFAULT, Decks, Player
+from .files import REAL, Files
 from .library import Shelf
 from .recorders import close_recorder, known_accounts, open_recorder, remember_accounts, repeated_keys, stale
 from .settings import ACCOUNT, ServerSettings
 from .store import Cassette, CassetteSettings
+from .store.group_commit import GroupCommit
 from .upstreams.modules import find_function, import_first
 from .upstreams.upstream import Upstream
 
@@ -43,6 +45,10 @@ class Assembly:
     settings: ServerSettings
     live_secrets: tuple[str, ...] = ()
     """Credentials of this process, looked for in every record before it is written."""
+    files: Files = REAL
+    """What cassettes are read and written through."""
+    groups_syncs: bool = False
+    """Whether answers wait together for one sync, on a loop that is never held up; else each write syncs at once."""
     seed: int = 0
     decks: Decks = field(init=False)
     _upstreams: dict[tuple[str, ...], Upstream] = field(default_factory=dict)
@@ -52,7 +58,7 @@ class Assembly:
     def __post_init__(self) -> None:
         given = self.settings.seed
         self.seed = secrets.randbelow(SEED_MAX) if given is None else given
-        self._played = tuple(Cassette.open(path) for path in self.settings.cassettes)
+        self._played = tuple(Cassette.open(path, files=self.files) for path in self.settings.cassettes)
         self.decks = Decks(self._first_player)
         for spec in self.settings.upstreams():
             self.find_upstream((spec,))  # a wrong specification is found now, not at the first request
@@ -112,8 +118,20 @@ class Assembly:
             allowed = frozenset(mark for cassette in shelf.cassettes for mark in cassette.settings.allowed)
             scanner = Scanner(self.live_secrets, allowed=allowed | set(scrub_rules.allowed), zstd=find_zstd())
         return Player(
-            deck, clock, self.find_upstream, shelf, cassette=recorder, scanner=scanner, skew_s=settings.skew_s
+            deck,
+            clock,
+            self.find_upstream,
+            shelf,
+            cassette=recorder,
+            scanner=scanner,
+            commit=self._commit(recorder),
+            skew_s=settings.skew_s,
         )
+
+    def _commit(self, recorder: Cassette | None) -> GroupCommit | None:
+        if recorder is None or not self.groups_syncs or self.settings.durability != "sync":
+            return None
+        return GroupCommit(recorder)
 
     async def retire(self, name: str) -> None:
         """Forgets a deck, and closes the file that it alone recorded into."""
@@ -149,6 +167,8 @@ class Assembly:
             fallback_match=self._first_rules(),
             seed=self.seed,
             durability="disk" if self.settings.durability == "sync" else "cache",
+            shared=self.settings.shared,
+            files=self.files,
         )
         self._recorders.append(recorder)
         return recorder
@@ -168,7 +188,7 @@ class Assembly:
             if MatchRules.from_dict(cassette.settings.match).as_dict() != wanted and cassette is not recorder:
                 matcher = _matcher(MatchRules.from_dict(wanted), self.settings.python_path)
                 header = CassetteSettings(match=wanted)
-                cassette = Cassette.open(cassette.path, settings=header, rekey=rekey_with(matcher))
+                cassette = Cassette.open(cassette.path, settings=header, rekey=rekey_with(matcher), files=self.files)
             shelved.append(cassette)
         return Shelf(shelved)
 

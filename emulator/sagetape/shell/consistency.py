@@ -94,6 +94,16 @@ def cassette_to_keep(settings: ServerSettings, place: Place) -> Iterator[str]:
         )
 
 
+def sharing_appends(settings: ServerSettings, place: Place) -> Iterator[str]:
+    """Several recorders share a file that grows; one that replaces the file, or keeps nothing, has nothing to share."""
+    if settings.shared and (settings.record_to is None or settings.mode == "rewrite"):
+        what = "replaces its cassette" if settings.mode == "rewrite" else "keeps nothing"
+        yield (
+            f"{place('shared')}: a cassette is to be shared with other recorders, but the mode {settings.mode} {what}. "
+            "Add --mode new_episodes, or leave --shared out."
+        )
+
+
 def something_to_answer(settings: ServerSettings, place: Place) -> Iterator[str]:
     """A replay without a cassette could only miss."""
     if settings.is_replay and not settings.cassettes:
@@ -109,6 +119,7 @@ RULES: dict[Callable[[ServerSettings, Place], Iterator[str]], frozenset[str]] = 
     replay_stays_offline: frozenset({"miss_policy"}),
     upstream_to_ask: frozenset({"mode", "miss_policy", "upstream", "endpoints"}),
     cassette_to_keep: frozenset({"mode", "record_to", "cassettes"}),
+    sharing_appends: frozenset({"shared", "mode", "record_to"}),
     something_to_answer: frozenset({"cassettes"}),
 }
 """Each rule with the fields it needs."""

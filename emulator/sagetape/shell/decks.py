@@ -24,6 +24,7 @@ from .clock import Clock
 from .library import Shelf
 from .player import Dates
 from .store import Cassette
+from .store.group_commit import GroupCommit
 from .upstreams.upstream import NothingHere, Upstream
 
 log = logging.getLogger("sagetape")
@@ -54,6 +55,8 @@ class Player:
     cassette: Cassette | None = None
     """Where new interactions are kept."""
     scanner: Scanner | None = None
+    commit: GroupCommit | None = None
+    """With durability `sync` on a server: what answers wait for before they leave."""
     in_flight: int = 0
     kept: int = 0
     secrets: list[str] = field(default_factory=list)
@@ -104,13 +107,31 @@ class Player:
                 return
         try:
             cassette.append(kept.interaction, kept.key)
+            if self.commit is None:
+                cassette.sync()  # at once; nothing to do unless the durability is `disk`
             self.kept += 1
             self.shelf.recorded(kept.interaction.call.endpoint)
             self.deck.recorded(kept.key)
         except CassetteError as error:
-            entry.kept = False
-            self.failures.append(str(error))
-            log.error("answered but not recorded: %s", error)
+            self._fail(entry, error)
+
+    async def committed(self, entry: Entry) -> None:
+        """Returns when what was written for a call is as durable as it is to be: its answer may leave then.
+
+        A sync that fails costs the recording, as a write that fails does, and is never tried again.
+        """
+        if self.commit is None or not entry.kept:
+            return
+        try:
+            await self.commit.committed()
+        except CassetteError as error:
+            self.kept -= 1
+            self._fail(entry, error)
+
+    def _fail(self, entry: Entry, error: CassetteError) -> None:
+        entry.kept = False
+        self.failures.append(str(error))
+        log.error("answered but not recorded: %s", error)
 
     def nothing(self, forward: Forward, nothing: NothingHere) -> Script:
         """What the client gets when no upstream had an answer."""
@@ -142,6 +163,8 @@ class Player:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
             await asyncio.sleep(0)  # the callbacks that forget ended tasks
+        if self.commit is not None:
+            await self.commit.settle()
 
 
 async def _exhaust(steps: AsyncIterator[Step]) -> None:

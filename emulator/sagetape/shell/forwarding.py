@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -122,7 +122,7 @@ async def gather(answer: Answer) -> Script:
     return tuple(steps)
 
 
-async def tee(answer: Answer, *, keep: Callable[[Script], object], clock: Clock) -> AsyncIterator[Step]:
+async def tee(answer: Answer, *, keep: Callable[[Script], Awaitable[object]], clock: Clock) -> AsyncIterator[Step]:
     """A live stream, passed on; `keep` is called with all of it before its end is."""
     recorded: list[Step] = [Pause(answer.waited_s)] if answer.waited_s else []
     recorded.append(answer.first)
@@ -143,14 +143,14 @@ async def tee(answer: Answer, *, keep: Callable[[Script], object], clock: Clock)
                 recorded.append(step)
             if isinstance(step, End | Abort):
                 ended = True
-                _finish(recorded, keep=keep, size_bytes=size)
+                await _finish(recorded, keep=keep, size_bytes=size)
             yield step
             watch.lap()
             if ended:
                 return
         if not ended:
             recorded.append(Abort("the upstream ended without an end"))
-            _finish(recorded, keep=keep, size_bytes=size)
+            await _finish(recorded, keep=keep, size_bytes=size)
             yield Abort("the upstream ended without an end")
     finally:
         close = getattr(answer.rest, "aclose", None)
@@ -158,8 +158,8 @@ async def tee(answer: Answer, *, keep: Callable[[Script], object], clock: Clock)
             await close()
 
 
-def _finish(recorded: list[Step], *, keep: Callable[[Script], object], size_bytes: int) -> None:
+async def _finish(recorded: list[Step], *, keep: Callable[[Script], Awaitable[object]], size_bytes: int) -> None:
     if size_bytes > KEPT_MAX_BYTES:
         log.error("a stream of %d bytes was served but not kept: the limit is %d bytes", size_bytes, KEPT_MAX_BYTES)
         return
-    keep(tuple(recorded))
+    await keep(tuple(recorded))

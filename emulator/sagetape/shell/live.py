@@ -34,16 +34,20 @@ async def live_answer(player: Player, forward: Forward) -> Script | AsyncIterato
     try:
         answer = await forwarding.begin_route(forward, player.find_upstream, clock=clock)
     except NothingHere as nothing:
-        return player.nothing(forward, nothing)
+        script = player.nothing(forward, nothing)
+        await player.committed(forward.entry)
+        return script
 
-    def keep(script: Script) -> Script:
-        return player.keep(forward, script, source=answer.upstream.source, synthetic=answer.upstream.is_synthetic)
+    async def keep(script: Script) -> Script:
+        kept = player.keep(forward, script, source=answer.upstream.source, synthetic=answer.upstream.is_synthetic)
+        await player.committed(forward.entry)
+        return kept
 
     if answer.is_stream:
         steps = forwarding.tee(answer, keep=keep, clock=clock)
         struck = forward.case.struck
         return steps if struck is None else edited(steps, struck.line(), drain=player.drain)
-    script = keep(await forwarding.gather(answer))
+    script = await keep(await forwarding.gather(answer))
     watch_answer(player, forward, script)
     # The wait before the answer has passed: it is in the recording, and nobody waits twice.
     return deck.edited(forward, tuple(step for step in script if not isinstance(step, Pause)))

@@ -18,6 +18,7 @@ from ..core.errors import CassetteError, CassetteMissing
 from ..core.matching import MatchRules
 from ..core.merging.settings import ACCOUNTS, longer_memory
 from ..core.rules import ScrubRules
+from .files import REAL, Files
 from .library import Shelf
 from .store import Cassette, RewriteCassette
 
@@ -33,8 +34,11 @@ def open_recorder(
     fallback_match: Mapping[str, Any],
     seed: int,
     durability: str,
+    shared: bool = False,
+    files: Files = REAL,
 ) -> Cassette:
     """Opens or makes the file. `replaces`: a new recording beside the old one, which takes its place in the end.
+    `shared`: other processes may record into it too.
 
     `match` are the rules asked for (empty: the file's own, and `fallback_match` for a new file). Raises CassetteError.
     """
@@ -42,9 +46,9 @@ def open_recorder(
         match=MatchRules.from_dict(match or fallback_match).as_dict(), scrub=dict(scrub), seed=seed
     )
     if replaces:
-        return RewriteCassette.begin(path, settings=_renewed(path, fresh, match), durability=durability)
+        return RewriteCassette.begin(path, settings=_renewed(path, fresh, match), durability=durability, files=files)
     settings = fresh if match or not path.exists() else None
-    return Cassette.open(path, writable=True, settings=settings, durability=durability)
+    return Cassette.open(path, writable=True, settings=settings, durability=durability, shared=shared, files=files)
 
 
 def _renewed(path: Path, fresh: CassetteSettings, match: Mapping[str, Any]) -> CassetteSettings:

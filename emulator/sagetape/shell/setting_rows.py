@@ -85,6 +85,7 @@ ANSWERS: Final = (
     Row("miss_function", _FUNCTION, "The function of --miss-policy function."),
     Row("exhausted", Choice(EXHAUSTED), "What plays after the last take of a request."),
     Row("durability", Choice(("cache", "sync")), "Kept answers survive the process (cache) or the machine (sync)."),
+    Row("shared", Switch(), "Record into a cassette that other processes record into too, all of them with this."),
     Row("record_errors", Switch(), "Keep failures of the transport to the upstream too."),
     Row("max_age_s", Span(), "Warn about recordings that are older: 90d, 12h.", "--max-age", "max_age"),
     Row("strict", Switch(), "Turn warnings into failures, and end with 3 after misses."),

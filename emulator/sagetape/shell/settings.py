@@ -96,6 +96,8 @@ class ServerSettings:
     explain: bool = False
     durability: str = "cache"
     """`cache`: kept answers survive the end of the process; `sync`: of the machine too."""
+    shared: bool = False
+    """Other processes record into the same cassette at the same time."""
     faults: tuple[Rule, ...] = ()
     match: Mapping[str, Any] = field(default_factory=dict)
     scrub: Mapping[str, Any] = field(default_factory=dict)

@@ -67,7 +67,6 @@ class Contents:
             self.take_in(header_end, size)
         self._is_loading = False
         self.index.by_key.settle()
-        self.index.bodies.settle()
 
     def _load_header(self, size: int) -> int:
         """The settings; returns where the first record after the header starts, 0 when the header is damaged."""

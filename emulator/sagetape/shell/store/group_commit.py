@@ -40,6 +40,11 @@ class GroupCommit:
             # Shielded: a client that leaves must not cancel the sync that others wait for.
             await asyncio.shield(self._round)
 
+    async def settle(self) -> None:
+        """Waits for the sync that runs, whoever asked for it: the file may be closed then."""
+        while self._round is not None:
+            await asyncio.wait([self._round])
+
     async def _sync(self) -> None:
         until = self._asked
         try:

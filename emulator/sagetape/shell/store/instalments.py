@@ -66,14 +66,14 @@ def _closed_at(tape: Tape, size: int) -> int | None:
 def _last_at(tape: Tape, size: int, header_end: int) -> int | None:
     """The last intact checkpoint or index near the end. No payload holds a marker, so what is found is a record."""
     content, start = tape.content(size), max(header_end, size - SEARCH_MAX_BYTES)
-    places = []
+    last = -1
     for kind in (CHECKPOINT, INDEX):
-        pattern = MARKER + bytes([kind])
+        pattern, start = MARKER + bytes([kind]), max(start, last)
         at = content.rfind(pattern, start, size)
         while at >= 0 and frame_at(content, at, size) is None:
             at = content.rfind(pattern, start, at)
-        places.append(at)
-    return max(places) if max(places) >= 0 else None
+        last = max(last, at)
+    return last if last >= 0 else None
 
 
 def _assembled(tape: Tape, at: int, header_end: int) -> FoundIndex:
