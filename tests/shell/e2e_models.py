@@ -8,7 +8,7 @@ from typing import Any
 
 from sagetape import Answer, Invocation, ModelFailure
 
-PATIENCE_S = 60.0  # a gate that a test forgot to open must not hang the suite
+PATIENCE_S = 20.0  # a gate that a test forgot to open must not hang the suite
 
 
 class Gate:

@@ -127,7 +127,7 @@ class MultiModels(Plain):
             raise self._missing(call, model)
 
     def visit(self, call: Call, variant: Variant, instance: int, *, now: float) -> Visit:
-        model = call.members["TargetModel"]
+        model = call.members["TargetModel"].lstrip("/")  # AWS's examples write the same artifact both ways
         upstream = variant.upstream or self._declared.upstream
         admission = self._models(variant.name, instance, upstream).enter(model, now=now)
         before: tuple[ModelAction, ...] = ()
