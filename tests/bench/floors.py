@@ -29,7 +29,7 @@ async def serve_aiohttp() -> None:
     body = answer_of(ANSWER_BYTES)
 
     async def handle(request: web.BaseRequest) -> web.Response:
-        await request.read()
+        await request.content.read()  # not request.read(), which stops at 1 MiB
         return web.Response(body=body, content_type="application/json")
 
     server = web.Server(handle, access_log=None)
