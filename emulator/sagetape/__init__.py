@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .attach import Attachment as Attachment
-    from .attach import attach as attach
     from .emulator import Emulator as Emulator
     from .functions import NOT_MINE as NOT_MINE
     from .functions import Answer as Answer
     from .functions import Invocation as Invocation
     from .functions import ModelFailure as ModelFailure
+    from .inprocess.attaching import Attachment as Attachment
+    from .inprocess.attaching import attach as attach
 
 _PLACES = {
     "Answer": "functions",
-    "Attachment": "attach",
+    "Attachment": "inprocess.attaching",
     "Emulator": "emulator",
     "Invocation": "functions",
     "ModelFailure": "functions",
     "NOT_MINE": "functions",
-    "attach": "attach",
+    "attach": "inprocess.attaching",
 }
 
 __all__ = ["NOT_MINE", "Answer", "Attachment", "Emulator", "Invocation", "ModelFailure", "__version__", "attach"]

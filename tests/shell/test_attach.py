@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamE
 from tests.client.standin import ACCESS_KEY, SECRET_KEY, Answer, Standin, as_json, error, frame, stream
 from urllib3.exceptions import ProtocolError
 
-from sagetape.attach import attach
+from sagetape import attach
 from sagetape.core.errors import CassetteMissing, ConfigError
 
 ECHO = "function:tests.plugin.stand_models:echo"

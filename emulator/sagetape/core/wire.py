@@ -1,7 +1,7 @@
 """The values that travel between the rooms: what came in, what goes out, what is kept.
 
 Nothing here does anything. A reply is data, a *script* of steps: a recorded answer, a canned error, a live stream
-and a broken stream are all scripts, and one loop performs them (`shell/player.py` over a socket, `attach.py` inside
+and a broken stream are all scripts, and one loop performs them (`shell/player.py` over a socket, `inprocess/answers.py` inside
 the process).
 
 The body of a script is the body as it is on the wire. In an event stream (`application/vnd.amazon.eventstream`) one

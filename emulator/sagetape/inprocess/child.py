@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any, TextIO
 
-from ..core.errors import CassetteError, ConfigError, SagetapeError
+from ..core.errors import CassetteError, CassetteMissing, ConfigError, SagetapeError
 from ..shell.decks import DEFAULT
 from ..shell.host_os import die_with_parent
 from .keywords import settings_from
@@ -64,9 +64,9 @@ def last_words(server: ThreadServer) -> dict[str, Any]:
 
 def refusal(error: SagetapeError) -> dict[str, Any]:
     """An error as the parent raises it again."""
-    kind = (
-        "ConfigError" if isinstance(error, ConfigError) else "CassetteError" if isinstance(error, CassetteError) else ""
-    )
+    kind = type(error).__name__ if isinstance(error, ConfigError) else ""
+    if isinstance(error, CassetteError):
+        kind = "CassetteMissing" if isinstance(error, CassetteMissing) else "CassetteError"
     return {"error": str(error), "kind": kind}
 
 

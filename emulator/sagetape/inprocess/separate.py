@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
-from ..core.errors import ConfigError, SagetapeError
+from ..core.errors import CassetteError, CassetteMissing, ConfigError, SagetapeError
 from ..core.signing import Key
 from ..shell.host_os import apart_options
 from ..shell.server_process import importable
 
 STOP_LIMIT_S: Final = 30.0  # beyond any drain
+ERRORS: Final = {kind.__name__: kind for kind in (ConfigError, CassetteError, CassetteMissing)}
+"""What the child raises and this process raises again, by name."""
 CHILD: Final = (sys.executable, "-m", "sagetape.inprocess.child")
 
 
@@ -46,7 +48,11 @@ class ProcessServer:
             env=importable(os.environ),
             **apart_options(),
         )
-        self._ready = self._exchange(line)
+        try:
+            self._ready = self._exchange(line)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> list[str]:
         """Ends the process; what went wrong inside. Stopping twice does no harm."""
@@ -106,14 +112,14 @@ class ProcessServer:
                 pass  # it has ended; what it said, if anything, is read below
             answer = self._process.stdout.readline()
         if not answer:
-            code = self._process.wait()
+            code = self._process.wait(STOP_LIMIT_S)
             raise SagetapeError(
                 f"The emulator's process ended with {code} and said nothing. Its own words are on standard error; "
                 'start it in a thread (server="thread") to see its traceback here.'
             )
         found: dict[str, Any] = json.loads(answer)
         if "error" in found:
-            raise ConfigError(found["error"]) if found["kind"] == "ConfigError" else SagetapeError(found["error"])
+            raise ERRORS.get(found["kind"], SagetapeError)(found["error"])
         return found
 
 

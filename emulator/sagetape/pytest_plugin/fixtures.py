@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from ..attach import live_secrets
 from ..core.errors import SagetapeError
+from ..inprocess.attaching import live_secrets
 from ..inprocess.keywords import settings_from
 from ..inprocess.opened import OpenDeck
 from ..shell.cassette_paths import missing_text

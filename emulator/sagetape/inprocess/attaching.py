@@ -13,14 +13,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .core.errors import ConfigError
-from .core.modes import MODES
-from .inprocess.attachment import Attachment
-from .inprocess.keywords import settings_from
-from .inprocess.opened import OpenDeck
-from .shell.cassette_paths import KEEPING, check_present, recorded_apart
-from .shell.keyring import keyring_for
-from .shell.settings import ServerSettings
+from ..core.errors import ConfigError
+from ..core.modes import MODES
+from ..shell.cassette_paths import KEEPING, check_present, recorded_apart
+from ..shell.keyring import keyring_for
+from ..shell.settings import ServerSettings
+from .attachment import Attachment
+from .keywords import settings_from
+from .opened import OpenDeck
 
 __all__ = ["Attachment", "attach"]
 
@@ -37,8 +37,8 @@ def attach(
 
     `mode` is `none`, `once`, `new_episodes`, `all` or `rewrite`; a mode that records asks `upstream` (default `aws`:
     botocore itself makes the real call with the client's own credentials). Further keywords are the settings of
-    `sagetape serve` by the names of the configuration file: `upstream`, `endpoints`, `faults`, `match`, `scrub`, `seed`,
-    `clock` (default `virtual`), `speed`, `exhausted`. `deck` is an open one to use instead of making one.
+    `sagetape serve` by the names of the configuration file: `upstream`, `endpoints`, `faults`, `match`, `scrub`,
+    `seed`, `clock` (default `virtual`), `speed`, `exhausted`. `deck` is an open one to use instead of making one.
     Raises ConfigError or CassetteError, with everything that is wrong.
     """
     if deck is not None:
