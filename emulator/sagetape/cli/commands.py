@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "record": Entry(".record:record", "Forward to an upstream, answer, and keep."),
     "serve": Entry(".serve:serve", "Serve the endpoints that a file describes."),
     "exec": Entry(".exec:exec_", "Run a command against a server of its own."),
+    "verify": Entry(".verify:verify", "Ask an upstream whether recorded answers still hold."),
     "cassette": Entry(".cassette:cassette", "Look into cassette files and work on them."),
     "env": Entry(".env:env", "Print the lines that point AWS SDKs at a server."),
     "doctor": Entry(".doctor:doctor", "Say which endpoint boto3 would call now, and why."),

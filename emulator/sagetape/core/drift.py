@@ -1,0 +1,104 @@
+"""Whether a recorded answer still holds: what may be asked again, and what counts as drift.
+
+Decides by meaning and within tolerances; when and how an answer was cut into parts is no drift. Refuses to ask what
+would not be the recorded request any more: one whose values were scrubbed, and one that failed authentication.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import meaning
+from .differences import EXACT, Difference, Tolerances, compare_answers
+from .library import waits
+from .rules import SCRUBBED
+from .wire import Call, Interaction, Script
+
+SAME, DRIFTED, NOT_ASKED, FAILED = "same", "drifted", "not asked", "failed"
+LATENCY_FLOOR_S: Final = 0.1  # answers that are this quick are never called slow: the network alone varies as much
+
+_FAKE_ACCOUNT = re.compile(rb"(?<![0-9])000000[0-9]{6}(?![0-9])")
+_FAKE_NAME = re.compile(rb"principal-[0-9a-f]{8}(?![0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is still the same."""
+
+    reading: meaning.Reading = meaning.PLAIN
+    tolerances: Tolerances = EXACT
+    latency_factor: float | None = None
+    """How many times the recorded seconds an answer may take; None: however long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict about one interaction."""
+
+    number: int
+    endpoint: str
+    verdict: str
+    """`same`, `drifted`, `not asked` or `failed`."""
+    differences: tuple[Difference, ...] = ()
+    reason: str = ""
+    """Why it was not asked, or how asking failed."""
+    recorded_s: float = 0.0
+    live_s: float | None = None
+
+
+@dataclass(slots=True)
+class EndpointVerdict:
+    """The verdict about one endpoint."""
+
+    endpoint: str
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((SAME, DRIFTED, NOT_ASKED, FAILED), 0))
+
+    @property
+    def verdict(self) -> str:
+        """The worst of its interactions': drifted, failed, same, or not asked when nothing was."""
+        return next((name for name in (DRIFTED, FAILED, SAME) if self.counts[name]), NOT_ASKED)
+
+
+def why_not(call: Call) -> str:
+    """Why a recorded request cannot be asked again; empty when it can."""
+    if call.auth != "valid":
+        return f"it was refused when it was recorded ({call.auth})"
+    sent = [call.body, *(value.encode("utf-8", "surrogateescape") for value in call.members.values())]
+    for data in sent:
+        if SCRUBBED.encode() in data or _FAKE_ACCOUNT.search(data) or _FAKE_NAME.search(data):
+            return "values in it were scrubbed, so it is not the request that was recorded"
+    return ""
+
+
+def judge(
+    number: int, recorded: Interaction, others: Sequence[Script], live: Script, *, live_s: float, limits: Limits
+) -> Outcome:
+    """The verdict about an answer; it is the same when it is one of the takes recorded for this request (`others`)."""
+    found = _differences(recorded.script, live, limits)
+    if found and any(not _differences(other, live, limits) for other in others):
+        found = []
+    recorded_s = waits(recorded.script)
+    found += _latency(recorded_s, live_s, limits.latency_factor)
+    verdict = DRIFTED if found else SAME
+    return Outcome(number, recorded.call.endpoint, verdict, tuple(found), "", recorded_s, live_s)
+
+
+def _differences(recorded: Script, live: Script, limits: Limits) -> list[Difference]:
+    return compare_answers(recorded, live, reading=limits.reading, tolerances=limits.tolerances)
+
+
+def _latency(recorded_s: float, live_s: float, factor: float | None) -> list[Difference]:
+    if factor is None or live_s <= (limit_s := max(recorded_s * factor, LATENCY_FLOOR_S)):
+        return []
+    return [Difference("latency", f"{recorded_s:.3f} s", f"{live_s:.3f} s", f"{limit_s:.3f} s are allowed")]
+
+
+def by_endpoint(outcomes: Iterable[Outcome]) -> list[EndpointVerdict]:
+    """The verdict of every endpoint, by name."""
+    found: dict[str, EndpointVerdict] = {}
+    for one in outcomes:
+        found.setdefault(one.endpoint, EndpointVerdict(one.endpoint)).counts[one.verdict] += 1
+    return [found[name] for name in sorted(found)]
