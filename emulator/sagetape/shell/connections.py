@@ -56,8 +56,9 @@ class Connection(web_protocol.RequestHandler):
     async def start(self) -> None:
         """aiohttp's loop over the requests of this connection. It outlives the connection while a call goes on."""
         server, task = self._manager, asyncio.current_task()
+        if server is None or task is None:
+            return  # the connection was refused, or lost, before its first turn
         assert isinstance(server, Server)
-        assert task is not None
         server.tasks.add(task)
         try:
             await super().start()
