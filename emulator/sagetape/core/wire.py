@@ -1,8 +1,8 @@
 """The values that travel between the rooms: what came in, what goes out, what is kept.
 
 Nothing here does anything. A reply is data, a *script* of steps: a recorded answer, a canned error, a live stream
-and a broken stream are all scripts, and one loop performs them (`shell/player.py` over a socket, `inprocess/answers.py` inside
-the process).
+and a broken stream are all scripts, and one loop performs them (`shell/player.py` over a socket,
+`inprocess/answers.py` inside the process).
 
 The body of a script is the body as it is on the wire. In an event stream (`application/vnd.amazon.eventstream`) one
 `Chunk` is exactly one whole, encoded frame (`core/eventstream.py` opens and closes them), so that what was recorded
