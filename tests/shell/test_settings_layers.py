@@ -84,6 +84,7 @@ COMPANIONS: dict[str, dict[str, str]] = {
     "record_to": {"mode": "all", "upstream": "aws"},
     "miss_policy": {"upstream": "aws"},
     "miss_function": {"miss_policy": "function"},
+    "shared": {"record_to": "a.tape", "mode": "all", "upstream": "aws"},
 }
 
 LAYERED = [row for row in ROWS if FLAG in row.sources]
