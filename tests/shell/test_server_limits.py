@@ -291,6 +291,9 @@ class Drip:
     def is_eof(self) -> bool:
         return False
 
+    def read_nowait(self, size: int) -> bytes:
+        return b"x"
+
     async def readany(self) -> bytes:
         return b"x"
 
@@ -347,3 +350,15 @@ def test_slow_reader_holds_a_piece_and_nobody_up(models: Path) -> None:
         waiting = emulator.on_loop(lambda: max(c.transport.get_write_buffer_size() for c in connections))
         assert 0 < waiting < 2**20
         assert len(slow.file.read(20_000_000)) == 20_000_000
+
+
+def test_refused_body_holds_nothing_up(models: Path) -> None:
+    """The rest of it is neither waited for when its client has left, nor when the server stops."""
+    with serving(models, drain_s=3600) as emulator:
+        wires = [Wire(emulator.url) for _ in range(2)]
+        for wire in wires:
+            wire.post(length=MODEL_MAX + 1)
+            assert wire.answer().status == 413
+        wires[0].close()
+    assert wires[1].rest() == b""
+    wires[1].close()

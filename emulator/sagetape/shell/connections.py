@@ -47,11 +47,13 @@ class Connection(web_protocol.RequestHandler):
     goes aiohttp's own way, `begun` holding what was decided already.
     """
 
-    __slots__ = ("begun",)
+    __slots__ = ("begun", "unread")
 
     def __init__(self, manager: Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.begun: Begun | None = None
+        self.unread: StreamReader | None = None
+        """The body of the request that was handled last."""
 
     async def start(self) -> None:
         """aiohttp's loop over the requests of this connection. It outlives the connection while a call goes on."""
@@ -64,6 +66,17 @@ class Connection(web_protocol.RequestHandler):
             await super().start()
         finally:
             server.tasks.discard(task)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends the reading of what nobody sends any more."""
+        self.stop_lingering()
+        super().connection_lost(exc)
+
+    def stop_lingering(self) -> None:
+        """Ends aiohttp's wait for the rest of a body that was refused, which is ten seconds even without a client."""
+        body = self.unread
+        if body is not None and self._current_request is None and not body.is_eof():
+            body.set_exception(asyncio.CancelledError())
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and answers at once what can be."""
@@ -171,6 +184,9 @@ class Server(web.Server):
 
     async def finish(self) -> None:
         """Waits for every call in flight, those without a client too."""
+        for connection in self.connections:
+            assert isinstance(connection, Connection)
+            connection.stop_lingering()
         await self.shutdown(timeout=None)
         while self.tasks:
             await asyncio.wait(self.tasks)
@@ -187,6 +203,7 @@ class Server(web.Server):
         connection = request.protocol
         assert isinstance(connection, Connection)
         begun, connection.begun = connection.begun, None
+        connection.unread = request.content
         if begun is None:
             return await self._handler(request)
         if isinstance(begun, Exception):
