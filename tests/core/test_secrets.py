@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagetape.core.eventstream import payload_part
-from sagetape.core.secrets import Scanner, fingerprint
+from sagetape.core.secrets import Scanner, find_patterns, fingerprint
 from sagetape.core.wire import EVENT_STREAM, Call, Chunk, End, Head, Interaction, Pause, Provenance, Script, whole
 
 LIVE = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzSECRET"
@@ -191,3 +191,22 @@ def test_scan_finds_a_live_secret_among_any_bytes(before: bytes, after: bytes, k
     """What stands around it does not matter."""
     secret = SECRETS[kind]
     assert Scanner([secret]).scan(before + b" " + secret.encode() + b" " + after, place="body")
+
+
+@pytest.mark.parametrize(
+    "hostile", [b"eyJ" * 700_000, b"eyJ" + b"a" * 20 + b".eyJ" * 500_000, b"-----BEGIN " * 190_000]
+)
+def test_scan_is_linear_in_hostile_bytes(hostile: bytes) -> None:
+    """Two megabytes that start a token at every third byte: a quadratic search would take minutes."""
+    assert list(find_patterns(hostile)) == []
+
+
+def test_pattern_is_found_wherever_it_stands() -> None:
+    """At the start, behind another's beginning, twice; never in the middle of a longer word."""
+    token = b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0." + b"s" * 20
+    for before in (b"", b" ", b"eyJeyJ.", b"eyJhbGci.eyJ ", b"x."):
+        assert (("JSON web token", token)) in list(find_patterns(before + token))
+    assert [text for _, text in find_patterns(token + b" " + token)] == [token, token]
+    key = b"AKIA" + b"IOSFODNN7EXAMPLE"
+    assert list(find_patterns(b"-" + key + b"," + key)) == [("AWS access key id", key)] * 2
+    assert list(find_patterns(b"x" + key)) == []

@@ -56,10 +56,10 @@ KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
     ),
     "JSON web token": (
         (b"eyJ",),
-        re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
+        re.compile(rb"eyJ[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{16,}"),
     ),
     "private key": (
-        (b"PRIVATE KEY",),
+        (b"-----BEGIN ",),
         re.compile(rb"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY[^=]{0,128}"),
     ),
     "GitHub token": (
@@ -87,7 +87,10 @@ KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
         re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}"),
     ),
 }
-"""Texts of which every match contains one, looked for first, and the pattern."""
+"""The texts with one of which every match starts, and the pattern."""
+
+
+_TOKEN_RUN = re.compile(rb"[A-Za-z0-9_-]++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +177,27 @@ class Scanner:
 
 
 def find_patterns(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """What looks like a secret, with its kind."""
+    """What looks like a secret, with its kind.
+
+    Patterns are tried where their first text stands and nowhere else: it is found many times faster. Linear in the
+    data: where a pattern fails, its whole run is passed over, because no later start in the same run could succeed.
+    """
     for kind, (literals, pattern) in KINDS.items():
         for literal in literals:
-            if literal in data:
-                yield from ((kind, found[0]) for found in pattern.finditer(data))
-                break
+            start = data.find(literal)
+            while start >= 0:
+                found = pattern.match(data, start)
+                if found is not None:
+                    yield kind, found[0]
+                start = data.find(literal, _passed(data, start, literal) if found is None else found.end())
+
+
+def _passed(data: bytes, start: int, literal: bytes) -> int:
+    """Where to look on after a failure at `start`."""
+    if literal != b"eyJ":
+        return start + 1  # these patterns fail within a bounded number of characters
+    run = _TOKEN_RUN.match(data, start)
+    return run.end() if run is not None else start + 1
 
 
 def places(interaction: Interaction) -> Iterator[tuple[str, bytes]]:
