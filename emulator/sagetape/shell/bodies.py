@@ -17,6 +17,7 @@ from ..core.errors import CallerError, compact_json
 IDLE_S = 60.0  # between two pieces of a body; nginx's client_body_timeout
 RATE_MIN_BYTES_S = 128  # on average, after the first idle limit: a drip of one byte per second ends
 BUDGET_BYTES = 512 * 1024 * 1024  # of bodies in memory at once, over all connections
+RENEWAL_SHARE = 0.05  # of the idle limit: so much sooner it may strike, for fewer timers
 LARGE_BYTES = 256 * 1024  # below this a body does not count against the budget
 
 
@@ -97,23 +98,31 @@ async def read_body(content: StreamReader, *, limit_bytes: int, patience: Patien
         if len(body) > limit_bytes:
             raise refusals.body_too_large(limit_bytes)
         return body, hashlib.sha256(body).digest()
+    try:
+        async with asyncio.timeout(patience.idle_s) as limit:
+            return await _gather(content, limit_bytes=limit_bytes, patience=patience, limit=limit)
+    except TimeoutError:
+        raise body_timeout(f"no data for {patience.idle_s:g} seconds") from None
+
+
+async def _gather(
+    content: StreamReader, *, limit_bytes: int, patience: Patience, limit: asyncio.Timeout
+) -> tuple[bytes, bytes]:
     digest = hashlib.sha256()
     pieces: list[bytes] = []
     size = 0
     started = patience.now()
-    while piece := await _next_piece(content, idle_s=patience.idle_s):
+    loop_time = asyncio.get_running_loop().time
+    renewed = loop_time()
+    while piece := await content.readany():
         size += len(piece)
         if size > limit_bytes:
             raise refusals.body_too_large(limit_bytes)
         digest.update(piece)
         pieces.append(piece)
         patience.check(started=started, size_bytes=size)
+        now = loop_time()
+        if now - renewed > patience.idle_s * RENEWAL_SHARE:  # a timer for each piece would cost more than its hash
+            renewed = now
+            limit.reschedule(now + patience.idle_s)
     return b"".join(pieces), digest.digest()
-
-
-async def _next_piece(content: StreamReader, *, idle_s: float) -> bytes:
-    try:
-        async with asyncio.timeout(idle_s):
-            return await content.readany()
-    except TimeoutError:
-        raise body_timeout(f"no data for {idle_s:g} seconds") from None

@@ -101,7 +101,7 @@ class Shelf:
 
     def _remember(self, take: Take) -> None:
         size = _held_bytes(take.interaction)
-        if size > BYTES_MAX // 8:
+        if size > BYTES_MAX // 3:  # a large request is copied out of the file for every call otherwise
             return
         self._takes[take.number] = take
         self._bytes += size
