@@ -28,7 +28,11 @@ def find_regions(data: bytes) -> Iterator[bytes]:
     """Slices, in order and without overlap, that together hold everything worth reading."""
     for start, end in _spans(data):
         region = data[start:end]
-        if region.translate(None, _NUMBERS) or _LONG_DIGITS in region.translate(_DIGITS):
+        if (
+            region[:STEP_BYTES].translate(None, _NUMBERS)
+            or region.translate(None, _NUMBERS)
+            or _LONG_DIGITS in region.translate(_DIGITS)
+        ):
             yield region
 
 

@@ -117,7 +117,7 @@ def open_hex(data: bytes) -> Iterator[Layer]:
 
 def open_escapes(data: bytes) -> Iterator[Layer]:
     """The text behind JSON's escapes, and behind percent-encoding."""
-    if b"\\u00" in data or b"\\/" in data or b"\\\\" in data:
+    if b"\\" in data and (b"\\u00" in data or b"\\/" in data or b"\\\\" in data):
         yield Layer("JSON string", _ESCAPE.sub(_unescape, data))
     if b"%" in data and _PERCENT.search(data):
         yield Layer("percent-encoding", unquote_to_bytes(data))
