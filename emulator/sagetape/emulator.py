@@ -52,7 +52,10 @@ class DeckView:
     def url(self) -> str:
         """As `endpoint_url`: with the deck's prefix unless it is the default one."""
         base = self._emulator.base_url
-        return base if self.name == DEFAULT else f"{base}/deck/{self.name}"
+        if self.name == DEFAULT:
+            return base
+        self._emulator.control("announce", self.name)
+        return f"{base}/deck/{self.name}"
 
     @property
     def environ(self) -> dict[str, str]:

@@ -24,6 +24,8 @@ from ..shell.exec_env import command_changes
 from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
 from ..shell.server_process import NotReady, ServerProcess, start_server
 from ..shell.settings import ServerSettings
+from ..shell.token import VARIABLE as TOKEN_VARIABLE
+from ..shell.token import new_token
 from .options import WRITTEN, SectionedCommand, setting_options, settings_from
 from .terminal import complain, harmless, painted_verdict, tell, warn
 
@@ -55,6 +57,8 @@ def exec_(
     named = {field[name]: tuple(map(Path, files)) if replay else Path(files[0])} if files else {}
     settings = settings_from(name, flags | named)  # wrong settings are said here, before anything is started
     try:
+        # The server and the command inherit it: so the command may steer its server through the admin API.
+        os.environ.setdefault(TOKEN_VARIABLE, new_token())
         server = start_server([name, *passed_on(ctx), "--port=0", "--", *files], pass_on=tell)
     except NotReady as ended:
         ctx.exit(ended.code)

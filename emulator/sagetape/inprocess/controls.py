@@ -85,5 +85,8 @@ CONTROLS: Final[dict[str, Callable[..., Any]]] = {
 
 
 def perform(running: Running, name: str, deck: str, arguments: dict[str, Any]) -> Any:
-    """One control on one deck, which is made on first use."""
+    """One control on one deck, which is made on first use; `announce` only says that it will be."""
+    running.assembly.decks.announce(deck)
+    if name == "announce":
+        return None
     return CONTROLS[name](running.assembly.decks.get(deck), **arguments)

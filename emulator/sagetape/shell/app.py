@@ -28,7 +28,7 @@ from ..core.journal import Entry
 from ..core.operations import Operation, Service
 from ..core.refusals import body_too_large
 from ..core.sigv4 import Identity, Pending, Verifier
-from ..core.wire import Call, Head, RawHeaders, Script, Step
+from ..core.wire import Call, Chunk, Head, RawHeaders, Script, Step
 from .bodies import LARGE_BYTES, PATIENCE, Budget, Patience, read_body
 from .decks import ADMIN_PREFIX, DEFAULT, Decks, Player, split_deck
 from .explanation import explained
@@ -129,7 +129,9 @@ class App:
             self._count_refusal(error, message.method, message.path)
             closes = error.status == 421 or error.code == "SagetapeMalformedRequest"
             dates = self._dates_of(target)
-            return self._prepared(Prepared(error.script()), request_id, keep_alive=not closes, dates=dates)
+            return self._prepared(
+                Prepared(refused(error, message.method)), request_id, keep_alive=not closes, dates=dates
+            )
         whole = self._whole_reply(player, decision, keep_alive=True) if isinstance(decision, Reply) else None
         if whole is None:
             return lambda request: self._perform_rest(request, player, decision)
@@ -148,7 +150,7 @@ class App:
             # A body that was not read, or a connection whose framing is in doubt, is not gone on with.
             closes = not request.content.is_eof() or error.status == 421 or error.code == "SagetapeMalformedRequest"
             dates = self._dates_of(request.raw_path.encode("utf-8", "surrogateescape"))
-            return self._whole(request, error.script(), request_id, closes=closes, dates=dates)
+            return self._whole(request, refused(error, request.method), request_id, closes=closes, dates=dates)
 
     async def _handle(self, request: web.BaseRequest, request_id: bytes) -> Response:
         target = request.raw_path.encode("utf-8", "surrogateescape")
@@ -374,6 +376,12 @@ class App:
         if self.explain:
             block = explained(block, source)
         return WholeReply(prepared, block=block, keep_alive=keep_alive)
+
+
+def refused(error: CallerError, method: str) -> Script:
+    """A refusal as an answer. HEAD's has no body, whatever it says (RFC 9110, 9.3.2): it would be read as the next."""
+    script = error.script()
+    return tuple(step for step in script if not isinstance(step, Chunk)) if method == "HEAD" else script
 
 
 def _asks_nobody(player: Player) -> bool:

@@ -201,6 +201,7 @@ class Decks:
         self._make = make
         self._decks_max = decks_max
         self._players: dict[str, Player] = {}
+        self._announced: set[str] = {DEFAULT}
         self.past = Past()
 
     def get(self, name: str) -> Player:
@@ -215,6 +216,10 @@ class Decks:
     def add(self, name: str, player: Player) -> None:
         """A deck made on purpose."""
         self._players[name] = player
+
+    def announce(self, name: str) -> None:
+        """A program that holds the server will use this name: its first request is no surprise."""
+        self._announced.add(name)
 
     def remove(self, name: str) -> None:
         """Forgets a deck but for what it counted; the next use of its name makes a new one."""
@@ -253,8 +258,9 @@ class Decks:
                 player = self._make(name)
             except CassetteError as error:
                 raise _refusal(f"Deck {name} cannot record: {error}") from None
-            player.is_expected = False
-            log.warning("deck %s was made by a request's path; nothing had announced it", name)
+            player.is_expected = name in self._announced
+            if not player.is_expected:
+                log.warning("deck %s was made by a request's path; nothing had announced it", name)
         self._players[name] = player
         return player
 

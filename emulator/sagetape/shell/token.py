@@ -19,11 +19,16 @@ LENGTH_MIN: Final = 16  # characters of a token that somebody else chose
 LENGTH_MAX: Final = 256
 
 
+def new_token() -> str:
+    """128 bits as hexadecimal digits."""
+    return secrets.token_hex(TOKEN_BYTES)
+
+
 def token_from(environ: Mapping[str, str]) -> str:
     """The token in SAGETAPE_TOKEN, else a new one. Raises ConfigError for one that can be guessed or not be sent."""
     given = environ.get(VARIABLE)
     if not given:
-        return secrets.token_hex(TOKEN_BYTES)
+        return new_token()
     if not LENGTH_MIN <= len(given) <= LENGTH_MAX or not given.isascii() or not given.isprintable() or " " in given:
         raise ConfigError(
             f"{VARIABLE} is no token: it must be {LENGTH_MIN} to {LENGTH_MAX} printable ASCII characters without "

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from ...core.errors import CallerError, ConfigError, compact_json
-from ...core.wire import Chunk, Headers, Script, whole
+from ...core.wire import Headers, Script, whole
 from ..bodies import read_body
 from .gate import Gate
 from .refusals import INVALID, NOT_FOUND, TOO_LARGE, MethodRefused, refusal
@@ -42,14 +42,6 @@ class Admin:
 
     async def answer(self, request: web.BaseRequest, path: str) -> Script:
         """The answer to a request under `/_sagetape/`. Raises CallerError for what is refused."""
-        try:
-            return await self._answer(request, path)
-        except CallerError as error:
-            if request.method == "HEAD":  # its answer has no body, whatever it says
-                return tuple(step for step in error.script() if not isinstance(step, Chunk))
-            raise
-
-    async def _answer(self, request: web.BaseRequest, path: str) -> Script:
         route, names = self._find(request, path)
         body = await self._read(request, route)
         asked = Asked(names, query_of(route, request.raw_path), body)
