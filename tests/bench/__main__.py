@@ -16,7 +16,7 @@ from .servers import ROOT
 for folder in ("client", "emulator"):  # a checkout that was not installed runs too
     sys.path.insert(0, str(ROOT / folder))
 
-from . import case_cli, case_growth, case_recording, case_small, case_uploads, micro  # noqa: E402
+from . import case_cli, case_growth, case_inprocess, case_recording, case_small, case_uploads, micro  # noqa: E402
 from .load import generator  # noqa: E402
 from .machine import busy_s, description, pick_cores  # noqa: E402
 from .plan import Bench  # noqa: E402
@@ -29,6 +29,7 @@ CASES: dict[str, Callable[[Bench, Path], Iterator[Row]]] = {
     "recording": case_recording.rows,
     "signature": micro.signature_rows,
     "cli": case_cli.rows,
+    "in-process": case_inprocess.rows,
     "parts": micro.part_rows,
 }
 
