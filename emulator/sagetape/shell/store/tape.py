@@ -41,7 +41,7 @@ class Tape:
             status = self.status()
             if not is_regular(status):
                 raise CassetteForeign(
-                    f"{path} is not a plain file; a cassette is one. Name a file, for example {path.rstrip('/')}.tape.",
+                    f"{path} is not a plain file (a FIFO or a device, perhaps); a cassette is one. Name another path.",
                     path=path,
                 )
         except BaseException:
