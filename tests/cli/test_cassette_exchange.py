@@ -248,6 +248,24 @@ def test_json_lines_round_trip_to_the_byte(tape: Path, tmp_path: Path) -> None:
     assert output("cassette", "export", back) == output("cassette", "export", tape)
 
 
+def test_one_line_of_json_lines_is_read(tmp_path: Path) -> None:
+    """A file of one line is one JSON document; `cassette show --json` writes such a line too."""
+    tape = write(tmp_path / "a.tape", made("a"))
+    lines = tmp_path / "a.jsonl"
+    lines.write_text(output("cassette", "show", "--json", tape))
+    assert as_json("cassette", "import", lines, "-o", tmp_path / "b.tape")["imported"] == 1
+    assert read(tmp_path / "b.tape") == read(tape)
+
+
+def test_import_through_a_link_is_refused(tmp_path: Path) -> None:
+    """A cassette is never written through a symbolic link, wherever it points."""
+    (tmp_path / "link.tape").symlink_to(tmp_path / "elsewhere.tape")
+    done = run("cassette", "import", GOLDEN / "vcr.json", "-o", tmp_path / "link.tape")
+    assert done.exit_code == 6
+    assert "symbolic link" in done.stderr
+    assert not (tmp_path / "elsewhere.tape").exists()
+
+
 def test_har_of_export_comes_back(tape: Path, tmp_path: Path) -> None:
     """What another tool could read, import reads."""
     har = tmp_path / "a.har"

@@ -79,14 +79,26 @@ def import_into(order: ImportOrder, *, now: Callable[[], float], progress: Progr
 
 
 class _Parsed:
-    """One file; parsed when first asked for, and again when needed, so that many files need not fit into memory."""
+    """One file, parsed when it is asked for and not kept, so that many files need not fit into memory."""
 
     def __init__(self, path: Path, format_name: str) -> None:
         self.path = path
         self._format = FORMATS[format_name] if format_name else None
+        self._ahead: tuple[object, Format] | None = None
+
+    def look(self) -> Format:
+        """The file's format; what was parsed for it is kept for the one reading that follows."""
+        self._ahead = self.read()
+        return self._ahead[1]
 
     def read(self) -> tuple[object, Format]:
+        """The parsed file and its format. Raises CassetteForeign."""
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            return ahead
         document = read_document(self.path)
+        if self._format is None and format_of(document) is None and format_of([document]) is not None:
+            document = [document]  # JSON Lines of one line
         found = self._format or format_of(document)
         if found is None or not found.is_such(document):
             names = ", ".join(f"{row.name} ({row.what})" for row in FORMATS.values())
@@ -99,7 +111,7 @@ def _settings(order: ImportOrder, old: CassetteSettings | None, parsed: Sequence
     """The header: an existing one with more scrub rules, or a new one under the format's match rules."""
     rules = order.match
     for one in parsed[:1]:
-        rules = rules or one.read()[1].rules
+        rules = rules or one.look().rules
     if old is None:
         return CassetteSettings(match=(rules or MatchRules()).as_dict(), scrub=order.scrub.as_dict())
     if rules is not None and MatchRules.from_dict(old.match).as_dict() != rules.as_dict():
