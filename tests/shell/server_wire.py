@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from sagetape.shell.store import Cassette, verify
 
 LIMIT_S = 30  # of one read: a server that says nothing is a failure, not a stuck run
 PATH = "/endpoints/churn/invocations"
+GATES: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+"""Events that a test shares with a function that serves as its model in this process."""
 STREAM_PATH = "/endpoints/churn/invocations-response-stream"
 
 

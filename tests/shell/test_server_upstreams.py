@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 import socket
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from tests.shell.server_wire import (
 
 from sagetape import Emulator
 from sagetape.core.eventstream import payload_part
-from sagetape.core.wire import is_complete
+from sagetape.core.wire import Abort, is_complete
+from sagetape.shell.store import Cassette
 
 JSON = b"Content-Type: application/json\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -227,3 +230,43 @@ def test_failure_of_one_call_leaves_the_server_well(tmp_path: Path) -> None:
             asked(emulator.url, PATH)
         assert parsed(asked(emulator.url, PATH)).body == b"[1]"
     assert [is_complete(interaction.script) for interaction in kept(tape)].count(True) == 1
+
+
+@pytest.mark.parametrize("path", [PATH, STREAM_PATH])
+@pytest.mark.parametrize("begun", [b"", CHUNKED + chunk(b"[1]")])
+def test_container_that_hangs_meets_the_limit(path: str, begun: bytes, tmp_path: Path) -> None:
+    """The platform's time-out, here a fifth of a second: a 424, or in a stream an exception frame; it replays so."""
+    tape, over = tmp_path / "churn.tape", threading.Event()
+
+    def behave(client: socket.socket, _: bytes) -> None:
+        client.sendall(begun)
+        assert over.wait(30)
+
+    with upstream(behave) as running:
+        endpoints = {"churn": {"upstream": running.url, "timeout_s": 0.2}}
+        with Emulator(endpoints=endpoints, record_to=tape, mode="new_episodes", auth="off") as emulator:
+            live = asked(emulator.url, path)
+        over.set()
+    if begun and path == STREAM_PATH:
+        assert b"ModelStreamError" in live
+    else:
+        assert parsed(live).status == 424
+    assert len(kept(tape)) == 1
+    assert ACCOUNT.sub(b"", replayed(tape, path)) == ACCOUNT.sub(b"", live)
+
+
+def test_broken_recording_without_a_length_is_not_replayed_as_whole(tmp_path: Path) -> None:
+    """Whoever wrote it so: the client sees a body that does not end."""
+    tape = tmp_path / "churn.tape"
+    recorded(says(plain(b"[1]")), tape, kind="container", path=PATH)
+    (interaction,) = kept(tape)
+    with Cassette.open(tape) as cassette:
+        (number,) = cassette.numbers()
+        key = cassette.key(number)
+    other = tmp_path / "other.tape"
+    with Cassette.open(other, writable=True) as cassette:
+        cassette.append(replace(interaction, script=(*interaction.script[:-1], Abort("cut"))), key)
+    answer = replayed(other, PATH)
+    assert b"[1]" in answer
+    assert parsed(answer).headers["transfer-encoding"] == "chunked"
+    assert not answer.endswith(b"0\r\n\r\n")
