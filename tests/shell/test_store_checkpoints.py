@@ -1,0 +1,202 @@
+"""The index in instalments: a killed recorder costs the next start no walk, and a wrong checkpoint only costs one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from independent_tape import frames, interactions
+from tape_samples import interaction, key_of
+
+from sagetape.core.checkpoints import EVERY_BYTES, EVERY_COUNT
+from sagetape.core.framing import CHECKPOINT, INDEX
+from sagetape.shell.store import Cassette, compact, verify
+
+
+def one(number: int, *, answer: bytes = b"") -> tuple:
+    """An interaction and its key; its body is stored apart."""
+    text = b"%d " % number
+    return interaction(text, text * 40 + answer, endpoint=f"e{number % 5}"), key_of(number)
+
+
+def record(cassette: Cassette, numbers: range) -> None:
+    for number in numbers:
+        cassette.append(*one(number))
+
+
+def kinds(path: Path) -> list[int]:
+    return [found["kind"] for found in frames(path.read_bytes())[0]]
+
+
+def facts(path: Path, *, use_index: bool = True) -> tuple:
+    """Everything that opening knows; without the index it is walked."""
+    if not use_index:
+        data, plain = path.read_bytes(), path.with_suffix(".plain")
+        kept = [found for found in frames(data)[0] if found["kind"] not in (7, 10, 11)]
+        plain.write_bytes(b"".join(data[found["at"] : found["end"]] for found in kept))
+        path = plain
+    with Cassette.open(path) as cassette:
+        assert cassette.report.has_index == use_index
+        summaries = [(s.number, s.key, s.endpoint, s.request_bytes, s.response_bytes) for s in cassette.summaries()]
+        takes = [list(cassette.takes(key_of(number))) for number in range(0, len(cassette) + 60, 7)]
+        bodies = [cassette.read(number).script for number in list(cassette.numbers())[::97]]
+        return summaries, takes, bodies, cassette.settings.allowed
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that a recorder left behind after some checkpoints, with retirements and amendments between them."""
+    path = tmp_path_factory.mktemp("killed") / "a.tape"
+    cassette = Cassette.open(path, writable=True)
+    record(cassette, range(EVERY_COUNT + 10))
+    cassette.retire(key_of(3))
+    cassette.allow(["first"])
+    record(cassette, range(EVERY_COUNT + 10, EVERY_COUNT * 3))
+    cassette.append(*one(7, answer=b"again"), replace=False)
+    cassette.supersede(key_of(11), [one(11, answer=b"new")[0]])
+    cassette.allow(["second"])
+    record(cassette, range(EVERY_COUNT * 3, EVERY_COUNT * 4 + 30))
+    cassette.discard()
+    return path
+
+
+def test_killed_recorder_costs_no_walk(killed: Path) -> None:
+    """After a kill all but the last few hundred interactions are known from checkpoints, and all is as walking says."""
+    assert kinds(killed).count(INDEX) == 1
+    assert kinds(killed).count(CHECKPOINT) == 3
+    with Cassette.open(killed) as cassette:
+        since = cassette.contents.since
+        assert since is not None
+        assert len(cassette.contents.index) - since.first <= EVERY_COUNT
+    assert facts(killed) == facts(killed, use_index=False)
+    assert verify(killed).is_sound
+    assert len(interactions(killed.read_bytes())) == len(facts(killed)[0])
+
+
+def test_recording_goes_on_after_a_kill(killed: Path, tmp_path: Path) -> None:
+    """The next recorder continues the row of checkpoints; a clean close after it is found at the end of the file."""
+    path = tmp_path / "b.tape"
+    path.write_bytes(killed.read_bytes())
+    for start in (10_000, 20_000):
+        cassette = Cassette.open(path, writable=True)
+        record(cassette, range(start, start + EVERY_COUNT + 5))
+        if start == 10_000:
+            cassette.discard()
+        else:
+            cassette.close()
+        assert facts(path) == facts(path, use_index=False)
+        assert verify(path).is_sound
+
+
+def test_large_index_is_left_behind_and_built_upon(tmp_path: Path) -> None:
+    """Recording a little into a large cassette writes a little: the old index stays, a checkpoint follows it."""
+    path = tmp_path / "a.tape"
+    with Cassette.open(path, writable=True) as cassette:
+        cassette.writes_checkpoints = False
+        record(cassette, range(EVERY_COUNT * 2))
+    size = path.stat().st_size
+    for number in range(3):
+        with Cassette.open(path, writable=True) as cassette:
+            record(cassette, range(50_000 + number, 50_001 + number))
+    assert kinds(path).count(INDEX) == 1
+    assert kinds(path).count(CHECKPOINT) == 3
+    assert path.stat().st_size - size < 5_000
+    assert facts(path) == facts(path, use_index=False)
+    with Cassette.open(path, writable=True) as cassette:
+        record(cassette, range(60_000, 60_000 + EVERY_COUNT * 2))
+    assert kinds(path)[-2:] == [INDEX, 10]  # most of it was new: one index for all
+    assert facts(path) == facts(path, use_index=False)
+    compact(path)
+    assert (kinds(path).count(INDEX), kinds(path).count(CHECKPOINT)) == (1, 0)
+
+
+def test_large_bodies_are_marked_by_bytes(tmp_path: Path) -> None:
+    """A few large answers reach a checkpoint too: it is looked for backwards, over a bounded number of bytes."""
+    path = tmp_path / "a.tape"
+    cassette = Cassette.open(path, writable=True)
+    record(cassette, range(EVERY_COUNT))
+    noise = random.Random(1).randbytes(EVERY_BYTES // 4)
+    for number in range(6):
+        cassette.append(*one(1000 + number, answer=noise + b"%d" % number))
+    cassette.discard()
+    assert kinds(path).count(CHECKPOINT) == 1
+    with Cassette.open(path) as cassette:
+        assert cassette.report.has_index
+        assert len(cassette) == EVERY_COUNT + 6
+
+
+@pytest.mark.parametrize("kind", [INDEX, CHECKPOINT])
+def test_damaged_checkpoint_only_costs_a_walk(killed: Path, tmp_path: Path, kind: int) -> None:
+    """A flipped bit anywhere in a checkpoint or in the index below: everything is still served, and verify tells."""
+    data, path = killed.read_bytes(), tmp_path / "b.tape"
+    struck = next(found for found in frames(data)[0] if found["kind"] == kind)
+    expected = facts(killed)
+    chance = random.Random(kind)
+    places = [struck["at"] + place for place in range(0, 40, 9)]
+    for at in [*places, *(chance.randrange(struck["at"], struck["end"]) for _ in range(4))]:
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        with Cassette.open(path) as cassette:
+            found = [(s.number, s.key, s.endpoint, s.request_bytes, s.response_bytes) for s in cassette.summaries()]
+        assert found == expected[0], at
+        assert not verify(path).is_sound, at
+        path.unlink()
+
+
+def test_file_cut_at_a_checkpoint_keeps_what_came_before(killed: Path, tmp_path: Path) -> None:
+    """Cut before, inside and behind each checkpoint, a file serves just the whole records before the cut."""
+    data, path = killed.read_bytes(), tmp_path / "b.tape"
+    for found in frames(data)[0]:
+        if found["kind"] in (INDEX, CHECKPOINT):
+            for length in (found["at"] + 20, found["end"] - 1, found["end"]):
+                path.write_bytes(data[:length])
+                with Cassette.open(path) as cassette:
+                    assert len(cassette) == len(interactions(data[:length])), length
+
+
+def wrong_place(values: dict) -> None:
+    values["at"] += 1
+
+
+def forward(values: dict) -> None:
+    values["previous"] = values["at"]
+
+
+def loop(values: dict) -> None:
+    values["previous"] = 0
+
+
+def too_many(values: dict) -> None:
+    values["count"] += 1
+
+
+def other_start(values: dict) -> None:
+    values["first"] -= 1
+
+
+def nobody(values: dict) -> None:
+    values["retired"] = [10**9]
+
+
+@pytest.mark.parametrize("change", [wrong_place, forward, loop, too_many, other_start, nobody])
+def test_hostile_checkpoint_is_not_believed(killed: Path, tmp_path: Path, change: Callable[[dict], None]) -> None:
+    """A checkpoint with right checksums that says what cannot be: the file is walked, and verify tells."""
+    import msgpack
+
+    from sagetape.core.framing import frame
+
+    data, path = killed.read_bytes(), tmp_path / "b.tape"
+    found = [one for one in frames(data)[0] if one["kind"] == CHECKPOINT][-1]
+    values = msgpack.unpackb(found["payload"])
+    change(values)
+    payload = msgpack.packb(values, use_bin_type=True)
+    cut = len(payload) - found["tail"]
+    made = b"".join(bytes(part) for part in frame(CHECKPOINT, payload[:cut], tail=payload[cut:]))
+    path.write_bytes(data[: found["at"]] + made + data[found["end"] :])
+    with Cassette.open(path) as cassette:
+        assert not cassette.report.has_index
+        assert len(cassette) == len(facts(killed)[0])
+    assert not verify(path).is_sound
