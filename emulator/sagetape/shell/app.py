@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -20,7 +19,6 @@ from aiohttp.http_parser import RawRequestMessage
 
 from ..core import operations
 from ..core.canonical import fields_of
-from ..core.chance import draw, uuid_of
 from ..core.deck import Forward, Reply
 from ..core.errors import CallerError, compact_json
 from ..core.hosts import HostRule
@@ -36,6 +34,7 @@ from .gate import check_connection, path_of
 from .live import live_answer
 from .metrics import Histogram
 from .player import Dates, Prepared, ScriptReply, WholeReply, fill, is_plain, replayed, script_length
+from .request_ids import RequestIds
 
 log = logging.getLogger("sagetape")
 
@@ -57,23 +56,6 @@ class Opened(NamedTuple):
     fields: dict[bytes, bytes]
     """Headers by lower-case name, duplicates joined."""
     pending: Pending
-
-
-class RequestIds:
-    """`x-amzn-RequestId`: a UUID of version 4 for each answer; random once per process, counted after that.
-
-    One system call per answer would cost as much as the rest of a lookup. With a seed that was given, the deck makes
-    the ids of calls; what is answered before a deck is reached has the seed's prefix here.
-    """
-
-    def __init__(self, seed: int | None = None) -> None:
-        first = uuid.uuid4().bytes if seed is None else draw(seed, "request-ids", key=b"", occurrence=0)
-        self._prefix = uuid_of(first)[:24].encode()
-        self._count = 0
-
-    def __call__(self) -> bytes:
-        self._count += 1
-        return b"%b%012x" % (self._prefix, self._count)
 
 
 @dataclass(slots=True)

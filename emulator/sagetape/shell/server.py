@@ -25,7 +25,7 @@ from ..core.hosts import HostRule
 from ..core.sigv4 import Verifier
 from . import host_os
 from .admin import Admin, Surroundings
-from .app import App, RequestIds
+from .app import App
 from .assembly import Assembly
 from .bodies import Patience
 from .connections import Server, require_c_parser
@@ -35,6 +35,7 @@ from .keyring import Keyring, accepted_regions, keyring_for
 from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
+from .request_ids import RequestIds
 from .settings import ServerSettings
 from .summary import sum_up
 from .token import file_with_token, token_from
