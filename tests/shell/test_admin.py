@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from admin_calls import TOKEN, AdminCalls, Told
 from botocore.exceptions import ClientError
 from e2e_clients import client_of, closed_clients  # noqa: F401 - a fixture
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sagetape import Emulator
 from sagetape.core.errors import CallerError
 from sagetape.core.hosts import HostRule
+from sagetape.shell.admin.dispatch import body_of, query_of
 from sagetape.shell.admin.gate import Gate, is_loopback
 from sagetape.shell.admin.table import ROUTES
 
@@ -195,6 +200,12 @@ def test_no_route_takes_a_path_or_starts_a_recording(admin: AdminCalls) -> None:
         ("/decks", {"name": "x", "seed": True}, "a whole number"),
         ("/decks", {"name": "x", "speed": -1}, "from 0 to 1000"),
         ("/decks", {"name": "x", "clock": "yesterday"}, "ISO time"),
+        ("/decks", {"name": "x", "clock": "2026-01-15T12:00:00"}, "zone"),
+        ("/decks", {"name": "x", "clock": "0001-01-01T00:00:00+23:59"}, "from 1970 to 9999"),
+        ("/decks", {"name": "x", "clock": "9999-12-31T23:59:59-23:59"}, "from 1970 to 9999"),
+        ("/decks", {"name": "x", "seed": 2**63}, "from 0 to"),
+        ("/decks", b'{"name": "x", "seed": 1' + b"0" * 5000 + b"}", "no JSON"),
+        ("/decks", b'{"name": "x", "speed": 1e999}', "a number"),
         ("/decks", {"name": "x", "faults": [{"fault": "throtle"}]}, "Did you mean 'throttle'?"),
         ("/decks/default/clock/advance", {"seconds": -1}, "from 0"),
         ("/decks/default/clock/set", {"instant": 1e12}, "from 0"),
@@ -496,3 +507,45 @@ def test_reset_forgets_what_was_asked(admin: AdminCalls, deck: str, client: Any,
         invoke(client, "talk", SessionId=session)
     with pytest.raises(ClientError, match="Throttling"):
         invoke(client)
+
+
+def test_last_instant_is_served_and_not_passed(admin: AdminCalls, deck: str, client: Any) -> None:
+    """A session of the year 9999 has an Expires that can be written; time goes no further."""
+    admin.post(f"/decks/{deck}/clock/set", {"instant": 253_402_300_799})
+    answer = invoke(client, "talk", SessionId="NEW_SESSION")
+    assert answer["NewSessionId"].endswith("; Expires=9999-12-31T23:59:59Z")
+    told = admin.ask("POST", f"/decks/{deck}/clock/advance", body={"seconds": 1})
+    assert (told.status, told.code) == (400, "SagetapeAdminInvalid")
+    assert "9999" in told.message
+
+
+def read_or_refused(read: Callable[[], Any]) -> Any:
+    """What was read; None where it was refused, which is the only other way out."""
+    try:
+        return read()
+    except CallerError as error:
+        return None if error.code == "SagetapeAdminInvalid" else error.code
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_any_query_is_read_or_refused(name: str, value: str) -> None:
+    """Nothing else is raised, whatever is in it."""
+    route = next(one for one in ROUTES if one.path.endswith("/journal"))
+    for target in (f"/x?{name}={value}", f"/x?{quote(name, safe='')}={quote(value, safe='')}", f"/x?since={value}"):
+        found = read_or_refused(lambda target=target: query_of(route, target))
+        assert found is None or not set(found) - set(route.query)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = [route.body for route in ROUTES if route.body is not None]
+
+
+@given(st.sampled_from(BODIES), JSON | st.dictionaries(st.sampled_from(sorted(BODIES[0]["properties"])), JSON))
+def test_any_body_is_read_or_refused(schema: dict[str, Any], value: Any) -> None:
+    """What passes is what the schema says; NaN is no number of JSON."""
+    found = read_or_refused(lambda: body_of(json.dumps(value).encode(), schema))
+    assert found is None or (found == value and set(schema["required"]) <= set(found))

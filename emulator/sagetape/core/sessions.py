@@ -20,7 +20,7 @@ from . import refusals
 from .errors import CallerError
 from .platform import CLOSED_SESSION_ID, NEW_SESSION_ID, SESSION_HEADER_MAX, is_session_value
 from .routes import Route, Sticky
-from .wire import Call, Head, SessionMark
+from .wire import INSTANT_MAX, Call, Head, SessionMark
 
 NEW_SESSION = "NEW_SESSION"  # botocore, shape SessionIdOrNewSessionConstantHeader
 ENDED_MAX = 10_000  # closed and expired sessions that are remembered, to tell the caller which of the two it was
@@ -292,8 +292,8 @@ def new_session(session_id: str, expires_at: float) -> str:
 
 
 def instant(at: float) -> str:
-    """A Unix time to the second, in UTC, as the session headers write it."""
-    return datetime.fromtimestamp(round(at), UTC).strftime(_FORMAT)
+    """A Unix time to the second, in UTC, as the session headers write it: within the four digits of its year."""
+    return datetime.fromtimestamp(round(min(max(at, 0.0), INSTANT_MAX)), UTC).strftime(_FORMAT)
 
 
 def closed_id(head: Head) -> str | None:

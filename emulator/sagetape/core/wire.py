@@ -117,6 +117,7 @@ class Abort:
 Step: TypeAlias = Head | Chunk | Pause | End | Abort
 Script: TypeAlias = tuple[Step, ...]
 
+INSTANT_MAX = 253_402_300_799.0  # Unix time of 9999-12-31T23:59:59Z, the last second that ISO 8601 names in four digits
 EVENT_STREAM = "application/vnd.amazon.eventstream"  # protocol of InvokeEndpointWithResponseStream's output
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..core.wire import INSTANT_MAX
+
 
 class Kind(Protocol):
     """How one setting's value is read."""
@@ -201,6 +203,8 @@ class Clock:
             ) from None
         if instant.tzinfo is None:
             raise ValueError(f"must name its zone, as in {text}Z; {text!r} would be another instant on every machine")
+        if not 0 <= instant.timestamp() <= INSTANT_MAX:
+            raise ValueError(f"must be from 1970 to 9999 in UTC, not {text!r}")
         return text
 
     def from_toml(self, value: object) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...core.faults.parsing import parse_rules
 from ...core.modes import EXHAUSTED
+from ...core.wire import INSTANT_MAX
 from ..clock import VirtualClock
 from ..decks import DEFAULT, NAME, Player
 from ..setting_kinds import Clock as ClockText
@@ -22,7 +23,6 @@ from .schemas import flag, listed, mapping, number, table, text, whole
 from .surroundings import Surroundings
 
 SEED_MAX = 2**63 - 1
-INSTANT_MAX = 253_402_300_799.0  # 9999-12-31T23:59:59Z: the last second that an ISO time can name
 
 CLOCK = table(
     {
