@@ -30,7 +30,7 @@ def rows(bench: Bench, folder: Path) -> Iterator[Row]:
     }
     took: dict[str, list[float]] = {name: [] for name in commands}
     with tempfile.TemporaryDirectory() as home:
-        for _ in range(2 if bench.is_quick else ROUNDS):
+        for _ in range(1 if bench.is_quick else ROUNDS):
             for name, command in commands.items():
                 start = time.perf_counter()
                 _run(bench, command, home)
