@@ -272,11 +272,11 @@ class Cassette:
 
     def _remembered(self) -> tuple[CassetteSettings, list[Buffer]]:
         """The settings with what `memory` says by now, and the record that adds it; none when it said so before."""
-        settings = self.settings
-        new = {k: v for k, v in (self.memory() if self.memory else {}).items() if settings.initial.get(k) != v}
-        if not new:
-            return settings, []
-        return replace_fields(settings, initial={**settings.initial, **new}), amendment_record(initial=new)
+        old = self.settings
+        new = {k: v for k, v in (self.memory() if self.memory else {}).items() if old.initial.get(k) != v}
+        return (
+            (replace_fields(old, initial={**old.initial, **new}), amendment_record(initial=new)) if new else (old, [])
+        )
 
     def supersede(self, key: bytes, interactions: Sequence[Interaction]) -> int:
         """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""
