@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -43,4 +44,5 @@ def invoke(client: Any, endpoint: str, body: bytes = b"{}", **members: Any) -> d
 def stream(client: Any, endpoint: str, body: bytes = b"{}", **members: Any) -> list[bytes]:
     """The parts of a stream."""
     answer = client.invoke_endpoint_with_response_stream(EndpointName=endpoint, Body=body, **members)
-    return [event["PayloadPart"]["Bytes"] for event in answer["Body"]]
+    with closing(answer["Body"]) as events:
+        return [event["PayloadPart"]["Bytes"] for event in events]

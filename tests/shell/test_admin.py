@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -37,11 +38,17 @@ def fails(invocation):
 async def slow(invocation):
     await invocation.clock.sleep(30)
     return {}
+
+async def dribbles(invocation):
+    yield b"one"
+    await invocation.clock.sleep(30)
+    yield b"two"
 """
 ENDPOINTS: dict[str, Any] = {
     "echo": {"upstream": "function:admin_models:echo"},
     "fails": {"upstream": "function:admin_models:fails"},
     "slow": {"upstream": "function:admin_models:slow"},
+    "dribbles": {"upstream": "function:admin_models:dribbles"},
     "talk": {"upstream": "function:admin_models:echo", "sessions": True},
     "ab": {
         "variants": {"blue": {"weight": 9}, "green": {"weight": 1}},
@@ -373,6 +380,21 @@ def test_clock_is_set_frozen_and_thawed(admin: AdminCalls, deck: str, client: An
         admin.post(f"/decks/{deck}/clock/advance", {"seconds": 25})
         assert waiting.result()["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert admin.post(f"/decks/{deck}/clock/thaw")["frozen"] is False
+
+
+def test_stream_counts_as_in_flight_to_its_end(admin: AdminCalls, deck: str, client: Any) -> None:
+    """A deck that is in the middle of a stream is not removed, and a server that is, is not idle."""
+    admin.post(f"/decks/{deck}/clock/freeze")
+    with closing(client.invoke_endpoint_with_response_stream(EndpointName="dribbles", Body=b"")["Body"]) as body:
+        events = iter(body)
+        assert next(events)["PayloadPart"]["Bytes"] == b"one"
+        assert admin.get(f"/decks/{deck}").json["in_flight"] == 1
+        assert admin.delete(f"/decks/{deck}").code == "SagetapeAdminConflict"
+        admin.post(f"/decks/{deck}/clock/advance", {"seconds": 30})
+        assert [event["PayloadPart"]["Bytes"] for event in events] == [b"two"]
+    while admin.get(f"/decks/{deck}").json["in_flight"]:
+        pass  # the server sees the end a moment after the client does
+    assert admin.delete(f"/decks/{deck}").status == 200
 
 
 def test_real_clock_is_not_moved(admin: AdminCalls, deck: str) -> None:

@@ -186,6 +186,27 @@ def test_deck_of_a_path_is_told_at_the_end() -> None:
         assert "deck typo was made by a request's path; nothing had announced it" in errors
 
 
+def test_deck_of_a_path_is_told_in_execs_verdict() -> None:
+    """Beside the counts, and it changes no exit code."""
+    program = (
+        "import os, urllib.request as u, urllib.error as e\n"
+        "url = os.environ['AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME'] + '/deck/typo/endpoints/ab/invocations'\n"
+        "try:\n    u.urlopen(url, data=b'{}')\nexcept e.HTTPError as error:\n    error.close()\n"
+    )
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "emulator"), str(ROOT / "client")))}
+    words = ["exec", "--no-config", "--auth", "off", "--miss-policy", "fail", "--", sys.executable, "-c", program]
+    done = subprocess.run(
+        [sys.executable, "-m", "sagetape", *words],
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "deck typo was made by a request's path alone" in done.stderr
+    assert done.returncode == 3  # the miss
+
+
 def test_deck_of_a_recording_server_records_beside_it(tmp_path: Path) -> None:
     """Deck `x` of a server that records `a.tape` records `a.x.tape`, and plays from there."""
     recording = Emulator(record_to=tmp_path / "a.tape", mode="all", upstream=ECHO, python_path=HERE)

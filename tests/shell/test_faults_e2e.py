@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,11 @@ def test_declared_wait_passes_once_on_a_real_clock(tmp_path: Path) -> None:
 
 def test_stream_is_cut_at_eight_minutes(client: Any) -> None:
     """Eight parts of ten come, then ModelStreamError; its ErrorCode is in the golden file of the wire."""
-    events = iter(client.invoke_endpoint_with_response_stream(EndpointName="long-stream", Body=b"")["Body"])
-    parts = [next(events)["PayloadPart"]["Bytes"] for _ in range(8)]
-    with pytest.raises(EventStreamError, match=r"\(ModelStreamError\).*480 seconds"):
-        next(events)
+    with closing(client.invoke_endpoint_with_response_stream(EndpointName="long-stream", Body=b"")["Body"]) as body:
+        events = iter(body)
+        parts = [next(events)["PayloadPart"]["Bytes"] for _ in range(8)]
+        with pytest.raises(EventStreamError, match=r"\(ModelStreamError\).*480 seconds"):
+            next(events)
     assert parts == [b"%d" % minute for minute in range(8)]
 
 

@@ -319,7 +319,7 @@ class App:
             return explained(block, source) if self.explain else block
 
         return ScriptReply(
-            steps,
+            in_flight(player, steps),
             fill_head=fill_head,
             clock=player.clock,
             keep_alive=keep_alive,
@@ -364,6 +364,16 @@ def refused(error: CallerError, method: str) -> Script:
     """A refusal as an answer. HEAD's has no body, whatever it says (RFC 9110, 9.3.2): it would be read as the next."""
     script = error.script()
     return tuple(step for step in script if not isinstance(step, Chunk)) if method == "HEAD" else script
+
+
+async def in_flight(player: Player, steps: AsyncIterator[Step]) -> AsyncIterator[Step]:
+    """The same steps; the call counts as being answered until the last of them, or until nobody wants more."""
+    player.in_flight += 1
+    try:
+        async for step in steps:
+            yield step
+    finally:
+        player.in_flight -= 1
 
 
 def _asks_nobody(player: Player) -> bool:
