@@ -149,7 +149,7 @@ def test_old_recordings_are_told_with_their_age(tmp_path: Path, model: Any) -> N
     rewrite(tape, model("one"), A, B, clock="2020-01-02T03:04:05+00:00")
     with Emulator(tape, max_age_s=86_400.0) as emulator:
         (text,) = emulator.deck().player.deck.warnings
-    assert text.startswith("a.tape: 2 of 2 recordings are older than 1 days, the oldest from 2020-01-02.")
+    assert text.startswith("a.tape: 2 of 2 recordings are older than 1 day, the oldest from 2020-01-02.")
     with Emulator(tape) as emulator:
         assert emulator.deck().player.deck.warnings == {}
 

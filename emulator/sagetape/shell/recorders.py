@@ -127,9 +127,17 @@ def stale(cassettes: Iterable[Cassette], max_age_s: float | None, *, now: float 
         if old:
             yield (
                 f"{Path(cassette.path).name}: {len(old)} of {len(times)} recordings are older than "
-                f"{max_age_s / DAY_S:g} days, the oldest from {day(min(old))}. "
+                f"{span_text(max_age_s)}, the oldest from {day(min(old))}. "
                 f"Ask whether they still hold: sagetape verify {Path(cassette.path).name} --upstream aws"
             )
+
+
+def span_text(seconds: float) -> str:
+    """`90 days`, `12 hours`, `30 seconds`: in the largest unit of which there is one."""
+    for unit_s, name in ((DAY_S, "day"), (3600.0, "hour"), (60.0, "minute")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:g} {name}{'' if seconds == unit_s else 's'}"
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
 
 
 def day(unix_s: float) -> str:

@@ -54,8 +54,7 @@ class Cassette:
         """Larger bodies are stored as they are."""
         self.writes_checkpoints = True
         """Off in files that are thrown away unless they are closed cleanly."""
-        self.memory: Callable[[], Mapping[str, Any]] | None = None
-        """What a replay needs by now: it is in the file before the interaction that it is needed for."""
+        self.memory: Callable[[], Mapping[str, Any]] | None = None  # of `initial`: written before it is needed
 
     @classmethod
     def open(
@@ -274,9 +273,8 @@ class Cassette:
         """The settings with what `memory` says by now, and the record that adds it; none when it said so before."""
         old = self.settings
         new = {k: v for k, v in (self.memory() if self.memory else {}).items() if old.initial.get(k) != v}
-        return (
-            (replace_fields(old, initial={**old.initial, **new}), amendment_record(initial=new)) if new else (old, [])
-        )
+        merged = replace_fields(old, initial={**old.initial, **new}) if new else old
+        return merged, amendment_record(initial=new) if new else []
 
     def supersede(self, key: bytes, interactions: Sequence[Interaction]) -> int:
         """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""
