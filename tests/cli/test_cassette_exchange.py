@@ -211,6 +211,17 @@ def test_yaml_aliases_do_not_multiply(tmp_path: Path) -> None:
     assert len(report["skipped"]) == 10
 
 
+def test_yaml_of_python_2_is_read_as_text(tmp_path: Path) -> None:
+    """vcrpy wrote `!!python/unicode` then: a text, and nothing is called to make it."""
+    source = tmp_path / "a.yaml"
+    text = (GOLDEN / "vcr_boto3.yaml").read_text()
+    source.write_text(
+        text.replace("""string: '{"label":"stays"}'""", """string: !!python/unicode '{"label":"stays"}'""")
+    )
+    assert as_json("cassette", "import", source, "-o", tmp_path / "a.tape")["imported"] == 3
+    assert b'{"label":"stays"}' in [body_of(one.script) for one in read(tmp_path / "a.tape")]
+
+
 def test_yaml_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PyYAML the message names the extra."""
     monkeypatch.setitem(sys.modules, "yaml", None)

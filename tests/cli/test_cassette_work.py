@@ -217,6 +217,16 @@ def test_compact_drops_what_is_retired_and_changes_rules(tmp_path: Path) -> None
     assert run("cassette", "compact", tape, "--match", "[]").exit_code == 8
 
 
+def test_strict_verify_tells_answers_that_are_right_by_luck(tmp_path: Path) -> None:
+    """Two answers to one request: sound, and doubtful under --strict only, where it ends with 3."""
+    tape = write(tmp_path / "a.tape", made("a", b"1"), made("a", b"2"), made("b"))
+    output("cassette", "verify", tape)
+    done = run("cassette", "verify", "--strict", tape)
+    assert done.exit_code == 3
+    assert "2 different answers are recorded for one request" in done.stderr
+    assert run("cassette", "verify", "--strict", write(tmp_path / "b.tape", made("a"))).exit_code == 0
+
+
 def test_ls_tells_sizes_and_fails_over_the_limit(tmp_path: Path) -> None:
     """--max-size is a check for CI: 3 when a cassette is larger, with what to do."""
     tape = write(tmp_path / "a.tape", made("a", os.urandom(3000)), made("b"))

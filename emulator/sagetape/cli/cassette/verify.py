@@ -6,26 +6,46 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from ...core.errors import CassetteDamaged, CassetteError, CassetteMissing
+from ...core.guard import Guard
 from ...shell.cassette_paths import missing_text
+from ...shell.library import Shelf
+from ...shell.recorders import repeated_keys
+from ...shell.renewal import matcher_for
 from ...shell.store.report import RecoveryReport
 from ...shell.store.verification import verify as verify_file
 from ..terminal import complain, emit, emit_json, painted, warn
-from .files import cassettes_argument, json_option
+from .files import cassettes_argument, json_option, opened, option
+
+DOUBTFUL: Final = 3  # a failed check
 
 
 @click.command()
 @cassettes_argument
+@option("--strict", is_flag=True, help="End with 3 where an answer may be right only by luck, as a strict replay does.")
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, /, paths: tuple[Path, ...], as_json: bool) -> None:
+def verify(ctx: click.Context, /, paths: tuple[Path, ...], strict: bool, as_json: bool) -> None:
     """Check every byte of each CASSETTE against its checksums; ends with 6 when one is damaged. Changes nothing."""
     sound = [check(path, as_json=as_json) for path in paths]
-    ctx.exit(0 if all(sound) else CassetteDamaged.exit_code)
+    if not all(sound):
+        ctx.exit(CassetteDamaged.exit_code)
+    doubts = [text for path in paths for text in doubts_about(path)] if strict else []
+    for text in doubts:
+        warn(text)
+    ctx.exit(DOUBTFUL if doubts else 0)
+
+
+def doubts_about(path: Path) -> list[str]:
+    """What the wrong-answer guard says about every key of a cassette that has several takes."""
+    with opened(path) as cassette:
+        shelf = Shelf([cassette])
+        guard = Guard(matcher_for(cassette.settings.match), shelf)
+        return [text for key, takes in repeated_keys(shelf) for text in guard.look(key, takes)]
 
 
 def check(path: Path, *, as_json: bool) -> bool:
