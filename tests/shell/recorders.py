@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -161,6 +161,8 @@ class Recorder:
 
     process: asyncio.subprocess.Process
     port: int = 0
+    pid: int = 0
+    """Of the recorder itself, whatever runs it."""
 
     async def start(self) -> None:
         """Returns when it is ready. Raises RuntimeError when it ends before."""
@@ -171,12 +173,13 @@ class Recorder:
         line = await self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"ended with {await self.process.wait()}")
-        self.port = int(json.loads(line)["url"].rpartition(":")[2])
+        ready = json.loads(line)
+        self.port, self.pid = int(ready["url"].rpartition(":")[2]), ready["pid"]
 
     async def stop(self) -> tuple[int, str]:
         """Tells it to end; its exit code and what it said."""
         if self.process.returncode is None:
-            self.process.terminate()
+            os.kill(self.pid, signal.SIGTERM)
         return await self.ended()
 
     async def ended(self) -> tuple[int, str]:
@@ -215,7 +218,3 @@ async def recorder(
         env=environment(),
     )
     return Recorder(process)
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tape_samples import JSON, ORIGIN, SETTINGS, STREAM, call_of, interaction, key_of, recordings, streamed, write_sample
+from tape_samples import (
+    JSON,
+    ORIGIN,
+    SETTINGS,
+    STREAM,
+    call_of,
+    interaction,
+    key_of,
+    recordings,
+    streamed,
+    write_sample,
+)
 
 from sagetape.core.errors import CassetteError, CassetteUnwritten
 from sagetape.core.wire import Abort, Chunk, End, Head, Interaction, Pause, SessionMark
@@ -440,3 +451,17 @@ def test_headers_keep_order_and_duplicates(tmp_path: Path) -> None:
         cassette.append(Interaction(call_of(b""), (Head(424, headers), End()), ORIGIN), key_of(1))
     [(_, one)] = read_all(tmp_path / "a.tape")
     assert one.script[0] == Head(424, headers)
+
+
+def test_repeated_embeddings_are_stored_once(tmp_path: Path) -> None:
+    """Three hundred answers of ten texts take the room of ten, and no more when they are compacted."""
+    from tests.soak.measure_cassettes import embeddings
+
+    path = tmp_path / "a.tape"
+    total = embeddings(path, calls=300, texts=10)
+    recorded = path.stat().st_size
+    assert recorded < total / 10
+    compact(path)
+    assert path.stat().st_size <= recorded
+    with Cassette.open(path) as cassette:
+        assert len(cassette) == 300
