@@ -170,7 +170,7 @@ class Contents:
 
     def amend(self, settings: CassetteSettings) -> None:
         """The settings from now on."""
-        if self.since is not None and settings != self.settings:
+        if self.since is not None and settings is not self.settings:
             self.since.is_amended = True
         self.settings = settings
 
