@@ -21,7 +21,7 @@ from admin_calls import TOKEN, AdminCalls
 from botocore.exceptions import ClientError
 from e2e_clients import ONCE, client_of, closed_clients, invoke, kept  # noqa: F401 - a fixture
 
-from sagetape import Emulator
+from sagetape import Emulator, attach
 from sagetape.core.errors import CallerError
 from sagetape.shell.decks import DEFAULT, Decks
 from sagetape.shell.summary import ended, exit_code
@@ -263,6 +263,11 @@ def test_request_ids_follow_a_given_seed_in_every_process() -> None:
         assert ids_of(there, [3, 1, 2]) == first
     with Emulator(**settings) as other:
         assert ids_of(other, [1, 2, 3]) != first
+        inside = client_of(other)
+        with attach(inside, seed=7, **settings):
+            again = [invoke(inside, "ab", b"%d" % number) for number in (2, 1, 3)]
+        told = [one["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"] for one in again]
+        assert told == [first[number][0] for number in (2, 1, 3)]
     assert len({one for ids in first.values() for one in ids}) == 6
 
 

@@ -52,7 +52,7 @@ def refuse(opened: OpenDeck, error: CallerError, url: str) -> AWSResponse:
     return respond(error.script(), url=url, request_id=new_request_id(), wait=opened.wait, entry=entry)
 
 
-def answer(opened: OpenDeck, call: Call, decision: Reply | Forward, *, url: str) -> AWSResponse:
+def answer(opened: OpenDeck, decision: Reply | Forward, *, url: str) -> AWSResponse:
     """The response. Raises what botocore raises for a connection that breaks."""
     script: Script | AsyncIterator[Step]
     if isinstance(decision, Reply):
@@ -61,8 +61,8 @@ def answer(opened: OpenDeck, call: Call, decision: Reply | Forward, *, url: str)
         script = opened.loop.run(forwarded(opened, decision))
     if isinstance(script, tuple):
         count_parts(decision, script)
-        return respond(script, url=url, request_id=call.request_id, wait=opened.wait, entry=decision.entry)
-    return live_response(opened, call, decision, pulled(script, opened.loop), url=url)
+        return respond(script, url=url, request_id=decision.entry.request_id, wait=opened.wait, entry=decision.entry)
+    return live_response(opened, decision, pulled(script, opened.loop), url=url)
 
 
 def written(opened: OpenDeck, reply: Reply) -> Script:
@@ -80,15 +80,14 @@ async def forwarded(opened: OpenDeck, forward: Forward) -> Script | AsyncIterato
         return await live_answer(opened.player, forward)
 
 
-def live_response(
-    opened: OpenDeck, call: Call, decision: Reply | Forward, steps: Iterator[Step], *, url: str
-) -> AWSResponse:
+def live_response(opened: OpenDeck, decision: Reply | Forward, steps: Iterator[Step], *, url: str) -> AWSResponse:
     """The response for a stream as it comes."""
     for step in steps:
         if isinstance(step, Pause):
             opened.wait(step.seconds)
         elif isinstance(step, Head):
-            return stepped(step, steps, url=url, request_id=call.request_id, wait=opened.wait, entry=decision.entry)
+            entry = decision.entry
+            return stepped(step, steps, url=url, request_id=entry.request_id, wait=opened.wait, entry=entry)
         elif isinstance(step, Abort):
             raise closed(url, step)
     raise closed(url, Abort("the answer has no head"))

@@ -17,7 +17,7 @@ from aiohttp import ClientPayloadError
 from ..core.deck import Forward, Reply
 from ..core.errors import CallerError
 from ..core.journal import Entry
-from ..core.wire import Abort, Call, Chunk, Head, Pause, Script, Step, body_of
+from ..core.wire import Abort, Chunk, Head, Pause, Script, Step, body_of
 from . import answering
 from .answers import announced, closed, count_part, is_event_stream, moment
 from .calls import new_request_id
@@ -105,11 +105,11 @@ class AsyncAnswering:
         decided = answering.decide(opened, request, region=attachment.region)
         if isinstance(decided, CallerError):
             return await self._refused(decided, request.url)
-        call, decision = decided
+        _, decision = decided
         if isinstance(decision, Forward) and answering.is_for_botocore(opened, decision, request.url):
             attachment.let_pass(decision)
             return None
-        return await self._answered(call, decision, request.url)
+        return await self._answered(decision, request.url)
 
     async def _refused(self, error: CallerError, url: str) -> Any:
         # The same line in the journal as for a synchronous client; its response is made anew.
@@ -117,17 +117,17 @@ class AsyncAnswering:
         entry = self._opened.journal[-1]
         return await self._performed(iterated(error.script()), new_request_id(), entry, url=plain.url)
 
-    async def _answered(self, call: Call, decision: Reply | Forward, url: str) -> Any:
+    async def _answered(self, decision: Reply | Forward, url: str) -> Any:
         opened = self._opened
         if isinstance(decision, Reply):
             script = answering.written(opened, decision)
         else:
             made = await asyncio.to_thread(opened.loop.run, answering.forwarded(opened, decision))
             if not isinstance(made, tuple):
-                return await self._performed(self._pulled(made), call.request_id, decision.entry, url=url)
+                return await self._performed(self._pulled(made), decision.entry.request_id, decision.entry, url=url)
             script = made
         answering.count_parts(decision, script)
-        return await self._performed(iterated(script), call.request_id, decision.entry, url=url)
+        return await self._performed(iterated(script), decision.entry.request_id, decision.entry, url=url)
 
     async def _performed(self, steps: AsyncIterator[Step], request_id: str, entry: Entry, *, url: str) -> Any:
         """The response for steps; raises what botocore raises when they break before their head."""

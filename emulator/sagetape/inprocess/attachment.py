@@ -133,11 +133,11 @@ class Attachment:
         decided = answering.decide(self.opened, request, region=self.region)
         if isinstance(decided, CallerError):
             return answering.refuse(self.opened, decided, request.url)
-        call, decision = decided
+        _, decision = decided
         if isinstance(decision, Forward) and answering.is_for_botocore(self.opened, decision, request.url):
             self.let_pass(decision)
             return None
-        return answering.answer(self.opened, call, decision, url=request.url)
+        return answering.answer(self.opened, decision, url=request.url)
 
     def let_pass(self, forward: Forward) -> None:
         """botocore makes the call itself; its answer is kept on the way back."""
