@@ -105,7 +105,7 @@ class AsyncAnswering:
         decided = answering.decide(opened, request, region=attachment.region)
         if isinstance(decided, CallerError):
             return await self._refused(decided, request.url)
-        _, decision = decided
+        decision = decided[1]
         if isinstance(decision, Forward) and answering.is_for_botocore(opened, decision, request.url):
             attachment.let_pass(decision)
             return None

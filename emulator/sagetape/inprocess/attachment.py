@@ -133,7 +133,7 @@ class Attachment:
         decided = answering.decide(self.opened, request, region=self.region)
         if isinstance(decided, CallerError):
             return answering.refuse(self.opened, decided, request.url)
-        _, decision = decided
+        decision = decided[1]
         if isinstance(decision, Forward) and answering.is_for_botocore(self.opened, decision, request.url):
             self.let_pass(decision)
             return None
