@@ -139,6 +139,8 @@ def judge(server: ServerProcess, own: int) -> int:
     code = own or (MISSED if misses else 0)
     for failure in server.summary.get("failures", ()):
         tell(f"  {harmless(str(failure))}")
+    for finding in server.summary.get("findings", ()):
+        tell(f"  {harmless(str(finding))}")
     for name in server.summary.get("unexpected_decks", ()):
         tell(f"  deck {harmless(str(name))} was made by a request's path alone; was its name meant?")
     tell(painted_verdict(f"{text}, {'clean' if code == 0 else f'failed with {code}'}", is_good=code == 0))

@@ -16,8 +16,8 @@ from ..core.faults.parsing import written
 from ..core.verdict import Prices
 from ..shell.clock import VirtualClock
 from ..shell.decks import Player
+from ..shell.evidence import judge_deck
 from ..shell.server import Running
-from .evidence import judge_deck
 from .keywords import fault_from
 from .shared import SharedDeck
 

@@ -16,9 +16,9 @@ from ..core.verdict import Prices, Verdict
 from ..shell.assembly import Assembly
 from ..shell.clock import VirtualClock
 from ..shell.decks import DEFAULT
+from ..shell.evidence import judge_deck
 from ..shell.model import load_service
 from ..shell.settings import ServerSettings
-from .evidence import judge_deck
 from .keywords import fault_from
 from .loops import BackgroundLoop, Loop, finish
 from .requests import SeenRequest

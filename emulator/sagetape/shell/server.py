@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from ..core.hosts import HostRule
 from ..core.sigv4 import Verifier
+from ..core.verdict import Prices, RunVerdict
 from . import host_os
 from .admin import Admin, Surroundings
 from .app import App
@@ -30,6 +31,7 @@ from .assembly import Assembly
 from .bodies import Patience
 from .connections import Server, require_c_parser
 from .decks import DEFAULT
+from .evidence import judge_deck
 from .files import REAL, Files
 from .keyring import Keyring, accepted_regions, keyring_for
 from .memory import keep_freed_memory
@@ -59,6 +61,8 @@ class Running:
     server: Server
     listeners: list[asyncio.Server]
     admin: Admin | None = None
+    verdict: RunVerdict | None = None
+    """Of all decks, when it has ended and a program reads the summary (`json`)."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     is_interrupted: bool = False
 
@@ -108,7 +112,8 @@ async def serve(settings: ServerSettings) -> int:
     finally:
         failures = await stop(running)
         remove_port_file(settings)
-    return sum_up(running.app, running.assembly, failures, is_interrupted=running.is_interrupted)
+    interrupted, verdict = running.is_interrupted, running.verdict
+    return sum_up(running.app, running.assembly, failures, is_interrupted=interrupted, verdict=verdict)
 
 
 # --- start ------------------------------------------------------------------------------------------------------------
@@ -298,6 +303,8 @@ async def stop(running: Running) -> list[str]:
         running.assembly.settings.token_file.unlink(missing_ok=True)
     running.server.pre_shutdown()
     await drain(running)
+    if running.assembly.settings.json:
+        running.verdict = RunVerdict(tuple(judge_deck(player, Prices()) for player in running.assembly.decks))
     return await running.assembly.close()
 
 

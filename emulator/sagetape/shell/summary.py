@@ -9,9 +9,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.verdict import RunVerdict
 from .app import App
 from .assembly import Assembly
 from .decks import Past
+
+FINDINGS_MAX = 50  # of a verdict on one line; the counts tell the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,26 @@ def ended(app: App, assembly: Assembly, failures: list[str]) -> Ended:
     return Ended(dict(totals), past)
 
 
-def sum_up(app: App, assembly: Assembly, failures: list[str], *, is_interrupted: bool) -> int:
+def sum_up(
+    app: App, assembly: Assembly, failures: list[str], *, is_interrupted: bool, verdict: RunVerdict | None = None
+) -> int:
     """Prints what happened on standard error; the exit code."""
     found = ended(app, assembly, failures)
-    text = json.dumps({"event": "ended", **found.fields()}) if assembly.settings.json else found.text()
+    judged = {} if verdict is None else judged_fields(verdict)
+    text = json.dumps({"event": "ended", **found.fields(), **judged}) if assembly.settings.json else found.text()
     sys.stderr.write(text + "\n")
     for name in found.past.unexpected:
         sys.stderr.write(f"note: deck {name} was made by a request's path alone; was its name meant?\n")
     for warning, count in found.past.warnings.items():
         sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
     return 130 if is_interrupted else exit_code(found, is_strict=assembly.settings.strict)
+
+
+def judged_fields(verdict: RunVerdict) -> dict[str, Any]:
+    """What a verdict adds for the program that reads the line: texts and lists, no counts of requests."""
+    played = [{"path": one.path, "interactions": one.total, "played": len(one.played)} for one in verdict.cassettes]
+    findings = list(verdict.complaints)
+    return {"cassettes": played, "findings": [text.removeprefix(": ") for text in findings[:FINDINGS_MAX]]}
 
 
 def exit_code(found: Ended, *, is_strict: bool) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from ..core.guard import inspect_takes
 from ..core.verdict import CassetteUse, Prices, Unvisited, Verdict, costs_of, miss_texts, unread_streams
-from ..shell.decks import Player
-from ..shell.library import Shelf
+from .decks import Player
+from .library import Shelf
 
 
 def judge_deck(player: Player, prices: Prices) -> Verdict:
