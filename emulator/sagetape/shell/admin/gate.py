@@ -2,9 +2,9 @@
 
 A web page on another origin can send requests to a local server; that is how every comparable tool was attacked
 (mitmweb CVE-2018-14505 and CVE-2025-23217, MockServer CVE-2021-32827, Vite CVE-2025-24010). So: `Host` names us with
-our port; an `Origin` is ours; `Sec-Fetch-Site`, where a browser sends it, says same-origin or none (the rule of Go 1.25's
-CrossOriginProtection); a write is JSON and carries the token. No CORS header is ever sent. Who does not come from this
-machine needs the token to read, too.
+our port; an `Origin` is ours; `Sec-Fetch-Site`, where a browser sends it, says same-origin or none (the rule of Go
+1.25's CrossOriginProtection); a write is JSON and carries the token. No CORS header is ever sent. Who does not come
+from this machine needs the token to read, too.
 """
 
 from __future__ import annotations
