@@ -263,3 +263,20 @@ def test_order_of_record_sources(project: Project, real: Standin, monkeypatch: p
     project.write(ONE)
     project.run().assert_outcomes(failed=1)
     project.run("--sagetape-record=once").assert_outcomes(passed=1)
+
+
+def test_cassette_changed_while_it_plays_is_told(project: Project, real: Standin) -> None:
+    """A test whose cassette is written or replaced under it fails, with the file's name and what to do."""
+    project.write(ONE)
+    project.run("--sagetape-record=once")
+    project.write("""
+        def test_one(sagemaker_runtime, request):
+            path = request.path.parent / "cassettes/test_it/test_one.tape"
+            copy = path.with_suffix(".copy")
+            copy.write_bytes(path.read_bytes())
+            copy.replace(path)
+            assert ask(sagemaker_runtime) == b'{"number": 1}'
+    """)
+    result = project.run()
+    result.assert_outcomes(passed=1, errors=1)
+    assert "test_one.tape was changed while this test played it" in text_of(result)

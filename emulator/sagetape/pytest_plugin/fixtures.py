@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ class Active:
     wanted: Wanted
     places: Places
     guard: Guard | None
+    stamps: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
+    """Of the files that are only played: what tells that one was changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +121,38 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     guard = guard_for(item, run, wanted, settings)
     if guard is not None:
         deck.blocked = guard.blocked
-    return Active(deck, backing, wanted, places, guard)
+    stamps = {} if places.target is not None else {path: stamp(path) for path in places.played}
+    return Active(deck, backing, wanted, places, guard, stamps)
 
 
 def end_deck(active: Active, run: Run, owner: str) -> None:
     """Closes a deck; what went wrong inside fails the test that ends now."""
-    failures = active.backing.close()
+    failures = [*active.backing.close(), *changed(active.stamps)]
     deck = active.deck
     run.ended(active.places, failures)
     deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
         pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)
+
+
+def stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written or replaced; zeros for one that is gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def changed(stamps: dict[Path, tuple[int, int, int]]) -> list[str]:
+    """A sentence for every cassette that is not the file any more that was opened."""
+    return [
+        f"{path} was changed while this test played it, so its answers may be of either version. Record in a run of "
+        "its own, and run the test again."
+        for path, before in stamps.items()
+        if stamp(path) != before
+    ]
 
 
 # --- what a deck is made of -----------------------------------------------------------------------------------------
