@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from malformed_cases import CASES
 
 from sagetape import Emulator
@@ -22,6 +23,7 @@ from sagetape.core.eventstream import payload_part
 from sagetape.core.matching import Matcher, MatchRules
 from sagetape.core.signing import sign
 from sagetape.core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Interaction, Provenance, Script, whole
+from sagetape.shell import connections
 from sagetape.shell.app import App
 from sagetape.shell.store import Cassette, CassetteSettings
 
@@ -181,3 +183,15 @@ def test_malformed_request_is_answered_the_same_both_ways(name: str, both: tuple
         exchange(emulator, CASES[name].replace(b"{host}", b"127.0.0.1:%d" % port_of(emulator))) for emulator in both
     )
     assert found == expected
+
+
+def test_aiohttp_without_those_internals_serves_all_the_same(cassette: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An aiohttp whose handler is built otherwise is not answered past: requests go its own way."""
+    assert connections.ANSWERS_AT_ONCE, "this aiohttp has them; without, what the other tests compare is one way twice"
+    monkeypatch.setattr(connections, "ANSWERS_AT_ONCE", False)
+    monkeypatch.setattr(App, "answer_at_once", lambda *_: pytest.fail("answered past aiohttp's handler"))
+    with Emulator(cassette, seed=7) as emulator:
+        client = emulator.client()
+        with pytest.raises(ClientError, match="SagetapeMiss"):
+            client.invoke_endpoint(EndpointName="nobody", Body=b"")
+        client.close()

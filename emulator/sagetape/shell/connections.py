@@ -25,6 +25,10 @@ READ_BYTES = 32 * 1024  # read buffer of a connection: 1,000 uploads at once nee
 LINE_MAX_BYTES = 8190  # of a request line and of one header field, aiohttp's default
 HEADERS_MAX = 128  # aiohttp's default since 3.13.4
 
+# What answering at once needs of aiohttp's handler (3.14). A version without them serves every request its own way.
+INTERNALS = ("_waiter", "_messages", "_paused", "_buffer_paused", "_parser", "_next_keepalive_close_time")
+ANSWERS_AT_ONCE = all(hasattr(web_protocol.RequestHandler, name) for name in INTERNALS)
+
 Begun: TypeAlias = "WholeReply | Callable[[web.BaseRequest], Awaitable[Any]] | Exception"
 """An answer, what is left to be waited for, or what went wrong."""
 
@@ -80,7 +84,7 @@ class Connection(web_protocol.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and answers at once what can be."""
-        waiter = self._waiter
+        waiter = self._waiter if ANSWERS_AT_ONCE else None
         if waiter is None or waiter.done() or self._messages or self._paused:
             super().data_received(data)
             return
