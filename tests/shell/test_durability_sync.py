@@ -207,6 +207,7 @@ async def test_failure_of_every_operation_reaches_no_client(
             codes.add(code)
     assert code < 0
     assert codes <= ({0, 6} if number != errno.EINTR or durability == "sync" else {0})
+    print(f"{durability}, {errno.errorcode[number]}: {k - 1} operations failed, one in each run")
     assert number == errno.EINTR or 6 in codes
 
 

@@ -200,3 +200,17 @@ def test_hostile_checkpoint_is_not_believed(killed: Path, tmp_path: Path, change
         assert not cassette.report.has_index
         assert len(cassette) == len(facts(killed)[0])
     assert not verify(path).is_sound
+
+
+def test_sharing_recorders_keep_each_others_checkpoints(tmp_path: Path) -> None:
+    """Two recorders that take turns never cut off what the other wrote, its index in the middle included."""
+    path = tmp_path / "a.tape"
+    with Cassette.open(path, writable=True, shared=True) as first:
+        with Cassette.open(path, writable=True, shared=True) as second:
+            for number in range(EVERY_COUNT * 2 + 20):
+                (first, second)[number % 2].append(*one(number))
+        assert INDEX in kinds(path)
+        record(first, range(5000, 5003))
+    assert verify(path).is_sound
+    with Cassette.open(path) as cassette:
+        assert len(cassette) == EVERY_COUNT * 2 + 23

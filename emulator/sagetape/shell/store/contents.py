@@ -120,14 +120,16 @@ class Contents:
         self.end = start
         if isinstance(self.tape.content(end), bytes):
             self.tape.forget()
+        index_at: int | None = None
         for one in walk(self.tape.content(end), start, end):
             if isinstance(one, Damage):
                 self._note(one)
-            else:
-                self.take_in_record(one)
-                # An index at the very end that could not be used is written anew: the next record may take its place.
-                if one.kind != INDEX and one.kind != TAIL:
-                    self.end = one.start + one.payload_bytes
+                continue
+            self.take_in_record(one)
+            # An index that ends a closed file may be cut off by the next recorder; any other stays where it is.
+            is_closing = one.kind == TAIL and index_at is not None and one.end == end
+            self.end = index_at if is_closing and index_at is not None else one.end
+            index_at = one.offset if one.kind == INDEX else None
 
     def _note(self, damage: Damage) -> None:
         if damage.torn:
