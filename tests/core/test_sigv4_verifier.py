@@ -33,7 +33,7 @@ from sigv4_requests import (
 
 from sagetape.core.errors import CORAL_SUFFIX, CallerError
 from sagetape.core.grants import REMEMBERED_MAX
-from sagetape.core.sigv4 import Key, Verifier
+from sagetape.core.sigv4 import Key, Level, Verifier
 from sagetape.core.wire import head_of
 
 HASH = hashlib.sha256(b"{}").hexdigest()
@@ -226,10 +226,25 @@ LENIENT: dict[str, tuple[Callable[[], Made], str]] = {
 
 @pytest.mark.parametrize(("build", "text"), LENIENT.values(), ids=LENIENT.keys())
 def test_lenient_warns_instead(build: Callable[[], Made], text: str) -> None:
-    """What `strict` refuses for key or signature, `lenient` lets pass with the same reason as a warning."""
+    """What `strict` refuses for key or signature, `lenient` lets pass: the warning says that it did."""
     identity = check(build(), verifier=verifier(level="lenient"))
     assert any(text in warning for warning in identity.warnings)
-    assert refusal_of(build()).reason in identity.warnings
+    reason = refusal_of(build()).reason.partition("; run `sagetape env`")[0]
+    assert f"accepted (--auth lenient) although {reason}" in identity.warnings
+    assert "--auth lenient`" not in "".join(identity.warnings)
+
+
+@pytest.mark.parametrize("level", ["strict", "lenient"])
+def test_unsigned_request_is_told_of_off_at_every_level(level: Level) -> None:
+    """`lenient` refuses it too, so it is no advice."""
+    reason = refusal_of(drop(make(), "Authorization"), by=verifier(level=level)).reason
+    assert "--auth off" in reason
+    assert "lenient" not in reason
+
+
+def test_unknown_key_is_told_which_keys_are_known() -> None:
+    """By whoever made the verifier: what is known differs from server to server."""
+    assert refusal_of(make(key=UNKNOWN), by=verifier(keys_hint="use yours")).reason.endswith("; use yours")
 
 
 @pytest.mark.parametrize("build", [lambda: drop(make(), "Authorization"), lambda: make(date=stamp(-301)),

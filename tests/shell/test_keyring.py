@@ -8,6 +8,7 @@ import pytest
 
 from sagetape.core.signing import Key
 from sagetape.shell.aws_files import active_key, read_aws_files, regions_of
+from sagetape.shell.diagnosis import key_text
 from sagetape.shell.keyring import DEVELOPMENT_KEY, WELL_KNOWN_KEYS, accepted_regions, drawn_key, keyring_for
 from sagetape.shell.settings import ServerSettings
 
@@ -170,6 +171,28 @@ def test_regions_are_the_configured_else_the_users(
 ) -> None:
     """Configured, else the variables (SDKs read one or the other), else the profile's, else any."""
     assert accepted_regions(ServerSettings(regions=configured), environ, home=home) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "advised"),
+    [
+        (ServerSettings(), "sagetape env"),
+        (ServerSettings(upstream=("aws",)), "--allow-well-known-keys"),
+        (ServerSettings(upstream=("aws",), allow_well_known_keys=True), "sagetape env"),
+    ],
+)
+def test_hint_names_keys_that_this_server_accepts(settings: ServerSettings, advised: str, tmp_path: Path) -> None:
+    """The public pair, which `sagetape env` prints, is advised only where it opens something."""
+    assert advised in keyring_for(settings, {}, home=tmp_path, draw=lambda: MADE).hint
+
+
+def test_doctor_says_where_the_public_pair_is_not_known(tmp_path: Path) -> None:
+    """A server whose upstream holds credentials refuses it."""
+    own = {"AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "own"}
+    public = {"AWS_ACCESS_KEY_ID": DEVELOPMENT_KEY.access_key_id}
+    public["AWS_SECRET_ACCESS_KEY"] = DEVELOPMENT_KEY.secret_access_key
+    assert "every server that this user starts" in key_text(own, read_aws_files(own, home=tmp_path))
+    assert "but one whose upstream holds AWS credentials" in key_text(public, read_aws_files(public, home=tmp_path))
 
 
 def test_active_profile_is_botocores(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,11 @@ def refuse(code: str, message: str, *, reason: str, status: int = 403) -> Caller
     return CallerError(status, code, body, reason=reason, type_suffix=CORAL_SUFFIX)
 
 
+def as_warning(refusal: CallerError) -> str:
+    """What is said of a request that `lenient` served and `strict` would have refused."""
+    return f"accepted (--auth lenient) although {refusal.reason}"
+
+
 def malformed_target(reason: str) -> CallerError:
     """A path that cannot be read: 400 without a body or a type, before anybody looks at the signature."""
     return CallerError(400, "", b"", content_type=None, reason=f"{reason}; escape the path once, as an SDK does")
@@ -52,8 +57,12 @@ def both_forms() -> CallerError:
 
 
 def missing_token() -> CallerError:
+    """No claim at all: refused under `lenient` too, which has nothing to be lenient about."""
     # aws/amazon-sagemaker-examples#290: these 42 bytes.
-    reason = f"the request is not signed: neither Authorization nor X-Amz-Algorithm was sent; {KEYS_HINT}"
+    reason = (
+        "the request is not signed: neither Authorization nor X-Amz-Algorithm was sent; sign it with any AWS SDK,"
+        " or start with `--auth off`, which asks for no signature"
+    )
     return refuse("MissingAuthenticationTokenException", "Missing Authentication Token", reason=reason)
 
 

@@ -12,10 +12,13 @@ from . import auth_refusals as refusals
 from .signing import Key
 
 
-def usable_keys(keys: tuple[Key, ...], token: bytes | None, *, access_key_id: str, now: float) -> tuple[Key, ...]:
-    """The keys that this token belongs to and that have not expired."""
+def usable_keys(
+    keys: tuple[Key, ...], token: bytes | None, *, access_key_id: str, now: float, hint: str
+) -> tuple[Key, ...]:
+    """The keys that this token belongs to and that have not expired. `hint`: which keys are known, if it is to be said."""
     if not keys:
-        raise refusals.invalid_token(f"access key {access_key_id} is not known to the emulator; {refusals.KEYS_HINT}")
+        reason = f"access key {access_key_id} is not known to the emulator{f'; {hint}' if hint else ''}"
+        raise refusals.invalid_token(reason)
     fitting = tuple(key for key in keys if _is_token_of(key, token))
     if not fitting:
         raise refusals.invalid_token(_token_reason(keys, token, access_key_id))

@@ -50,7 +50,7 @@ class Pending:
         refusal = self._refusal(body_sha256_hex)
         if self._level == "strict":
             raise refusal
-        return replace(self._identity, warnings=(*self._identity.warnings, refusal.reason))
+        return replace(self._identity, warnings=(*self._identity.warnings, refusals.as_warning(refusal)))
 
     def _has_signed(self, body_sha256_hex: bytes) -> bool:
         # Written out (`Grant.has_made`, `string_to_sign`): calls are a quarter of what a verification costs.

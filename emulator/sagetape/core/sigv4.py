@@ -63,7 +63,7 @@ class Verifier:
     `regions` None takes any region that agrees with an AWS host name in the request. `window_s` is the clock window in
     seconds, both edges included. `level` `lenient` checks form, scope and clock, and turns what `strict` would refuse
     after that into warnings; `off` checks nothing. `must_sign_all` refuses `x-amz-*` and `x-amzn-sagemaker-*`
-    headers that were left unsigned, which AWS serves.
+    headers that were left unsigned, which AWS serves. `keys_hint` is what a caller with an unknown key is told to try.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Verifier:
         mismatch_text: MismatchText = "long",
         level: Level = "strict",
         must_sign_all: bool = False,
+        keys_hint: str = refusals.KEYS_HINT,
     ) -> None:
         self._find_keys = find_keys
         self._service = service.encode()
@@ -84,6 +85,7 @@ class Verifier:
         self._is_long = mismatch_text == "long"
         self._level = level
         self._must_sign_all = must_sign_all
+        self._keys_hint = keys_hint if level == "strict" else ""
         self._grants = Grants()
         self._instants: dict[bytes, int] = {}
         self._lines: dict[bytes, bytes] = {}
@@ -150,7 +152,7 @@ class Verifier:
     def _unless_strict(self, refusal: CallerError, identity: Identity) -> Pending:
         if self._level == "strict":
             raise refusal
-        return Settled(replace(identity, warnings=(refusal.reason,)))
+        return Settled(replace(identity, warnings=(refusals.as_warning(refusal),)))
 
     def _read_target(self, method: str, target: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         """The canonical line without its query, and the decoded query; a plain line is remembered."""
@@ -246,7 +248,7 @@ class Verifier:
         """Key, token and expiry; then a grant, kept for the next request when it is of the usual form."""
         flaw = flaw_of(claim.signed_headers)
         keys = tuple(self._find_keys(scope.access_key_id))
-        usable = usable_keys(keys, claim.token, access_key_id=scope.access_key_id, now=now)
+        usable = usable_keys(keys, claim.token, access_key_id=scope.access_key_id, now=now, hint=self._keys_hint)
         if flaw:
             raise refusals.mismatch(flaw)
         grant = Grant(usable, known=keys, scope=scope.signed, signed_headers=claim.signed_headers)

@@ -159,8 +159,12 @@ def key_text(environ: Mapping[str, str], files: AwsFiles) -> str:
             return "not static (a role, SSO or a process): a server cannot know it, see --auth lenient"
         return 'none: boto3 raises NoCredentialsError; eval "$(sagetape env)" sets a pair'
     origin = "environment variables" if variable_key(environ) else f"profile {active_profile(environ)}"
-    public = ", public" if key in WELL_KNOWN_KEYS else ""
-    return f"{key.access_key_id} ({origin}{public}), known to every server that this user starts"
+    if key in WELL_KNOWN_KEYS:
+        return (
+            f"{key.access_key_id} ({origin}, public), known to every server but one whose upstream holds AWS credentials:"
+            " that one takes your own keys and the pair on its ready line, or this pair with --allow-well-known-keys"
+        )
+    return f"{key.access_key_id} ({origin}), known to every server that this user starts"
 
 
 def without_password(address: str) -> str:

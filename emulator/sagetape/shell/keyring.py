@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..core.auth_refusals import KEYS_HINT
 from ..core.signing import Key
 from .aws_files import AwsFiles, read_aws_files, regions_of, users_keys
 from .settings import ServerSettings
@@ -26,6 +27,13 @@ WELL_KNOWN_KEYS: Final = (DEVELOPMENT_KEY, Key("test", "test"), Key("testing", "
 ID_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # of AWS's access key ids
 
 
+RECORDER_HINT: Final = (
+    "use your own AWS keys (the ones in this server's environment or files), the pair on its ready line,"
+    " or start it with `--allow-well-known-keys`"
+)
+"""Where an upstream holds credentials, the pair that `sagetape env` prints opens nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """The known keys, by access key id. Several keys may share one id: a rotated secret, another token."""
@@ -33,6 +41,9 @@ class Keyring:
     keys: Mapping[str, tuple[Key, ...]]
     run_key: Key | None = None
     """Made for this run when an upstream holds credentials; printed in the ready line."""
+
+    hint: str = KEYS_HINT
+    """What the caller with an unknown key should try: it names keys that this server accepts."""
 
     def find(self, access_key_id: str) -> tuple[Key, ...]:
         """The keys of that id, the configured first; empty when it is not known here."""
@@ -55,9 +66,10 @@ def keyring_for(
     run_key = (draw or drawn_key)() if settings.holds_credentials else None
     if run_key is not None:
         known.append(run_key)
-    if run_key is None or settings.allow_well_known_keys:
+    knows_public = run_key is None or settings.allow_well_known_keys
+    if knows_public:
         known += WELL_KNOWN_KEYS
-    return Keyring(by_id(known), run_key)
+    return Keyring(by_id(known), run_key, KEYS_HINT if knows_public else RECORDER_HINT)
 
 
 def by_id(keys: Iterable[Key]) -> dict[str, tuple[Key, ...]]:

@@ -139,6 +139,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
             window_s=int(settings.clock_window_s),
             mismatch_text="short" if settings.mismatch_text == "short" else "long",
             level="lenient" if settings.auth == "lenient" else "off" if settings.auth == "off" else "strict",
+            keys_hint=keyring.hint,
         ),
         hosts=HostRule(port=port, bound=settings.host, listed=settings.allowed_hosts),
         decks=assembly.decks,
