@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from .codecs import encode
-from .errors import InvokeError, ParameterError, ServiceError
+from .errors import AnswerLost, InvokeError, ParameterError, ServiceError
 from .invoker import Client
-from .journal import Journal, Progressed, dump
+from .journal import Journal, Progressed, digest, digest_defaults, dump
 from .parameters import INVOKE, canonical
 from .printing import response_object
 from .progress import Bar, Summary
@@ -67,16 +67,24 @@ def run(client: Client, plan: Plan, stop: threading.Event) -> Summary:
         thread.start()
     summary = Summary(resumed=plan.progressed.written, exit_code=plan.progressed.exit_code)
     collector = _Collector(plan, summary, started_s)
-    while any(thread.is_alive() for thread in threads) or not work.outcomes.empty():
-        try:
-            collector.take(work.outcomes.get(timeout=PATIENCE_S))
-        except queue.Empty:
-            collector.draw()
+    try:
+        while any(thread.is_alive() for thread in threads) or not work.outcomes.empty():
+            _collect(work, collector)
+    except BaseException:
+        stop.set()  # nobody takes answers any more: an output that cannot be written, above all
+        raise
     if work.failure is not None:
         raise work.failure
     summary.elapsed_s = plan.monotonic() - started_s
     summary.is_interrupted = stop.is_set()
     return summary
+
+
+def _collect(work: _Work, collector: _Collector) -> None:
+    try:
+        collector.take(work.outcomes.get(timeout=PATIENCE_S))
+    except queue.Empty:
+        collector.draw()
 
 
 class _Work:
@@ -86,6 +94,8 @@ class _Work:
         self._client, self._plan, self._stop = client, plan, stop
         self._lock = threading.Lock()
         self._lines = enumerate(plan.lines, start=1)
+        self._taken = 0
+        self._defaults = digest_defaults(plan.defaults)
         self.outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         self.failure: Exception | None = None
 
@@ -99,13 +109,17 @@ class _Work:
             self._stop.set()
 
     def _take(self) -> tuple[int, int, str] | None:
+        before = self._plan.progressed
         with self._lock:
             for place, (line, text) in self._lines:
+                self._taken = place
                 if self._stop.is_set():
                     return None
-                self._plan.progressed.check(place, text, line=line)
-                if place > self._plan.progressed.written:
+                before.check(place, digest(text, self._defaults), line=line)
+                if place > before.written:
                     return place, line, text
+            if not self._stop.is_set():
+                before.check_end(self._taken)
         return None
 
     def _ask(self, place: int, line: int, text: str) -> _Outcome:
@@ -115,29 +129,34 @@ class _Work:
             return _Outcome(place, answer, answer.get("error", {}).get("exit_code", 0))
         started_s = self._plan.monotonic()
         known = before.sent.get(place)
-        asked = False
+        asked, told = False, digest(text, self._defaults)
         try:
             outgoing = self._client.prepare(INVOKE, dict(self._plan.defaults) | read_line(line, text))
+            if known is not None:
+                self._check_repeat(outgoing)
             asked = True
-            answer = self._call(place, outgoing, text=text, known_id=known[0] if known else None)
-            code = 0
+            answer, code = self._call(place, outgoing, asked=told, known_id=known[0] if known else None), 0
         except InvokeError as error:
             answer, code = error_object(error), error.exit_code
         seconds = self._plan.monotonic() - started_s
-        outcome = _Outcome(place, {"line": line, **answer}, code, seconds, asked, asked and known is not None)
+        outcome = _Outcome(
+            place, {"line": line, "input": told, **answer}, code, seconds, asked, asked and known is not None
+        )
         if self._plan.journal is not None:
             self._plan.journal.done(place, outcome.answer)
         return outcome
 
-    def _call(self, place: int, outgoing: Outgoing, *, text: str, known_id: str | None) -> dict[str, Any]:
-        if known_id is not None and (outgoing.opens_session or not self._plan.repeats_lost):
-            raise InvokeError(
+    def _check_repeat(self, outgoing: Outgoing) -> None:
+        if outgoing.opens_session or not self._plan.repeats_lost:
+            raise AnswerLost(
                 "The line was asked before the run was killed, and its answer was lost. It is not asked twice:"
                 " look at what it did, and ask it in a batch of its own."
             )
+
+    def _call(self, place: int, outgoing: Outgoing, *, asked: str, known_id: str | None) -> dict[str, Any]:
         call_id = known_id or self._client.chances.new_id()
         if self._plan.journal is not None:
-            self._plan.journal.sent(place, invocation_id=call_id, text=text)
+            self._plan.journal.sent(place, invocation_id=call_id, asked=asked)
         result = self._client.answer(outgoing, invocation_id=call_id)
         return {"EndpointName": outgoing.endpoint, **response_object(result)}
 

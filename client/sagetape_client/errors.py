@@ -14,6 +14,7 @@
     |- ContentError       bytes are not what their content type says (4)
     |- AsyncFailed        an asynchronous inference wrote a failure object (4)
     |- AsyncCancelled     the caller stopped waiting (130)
+    |- AnswerLost         a batch's line was asked by a run that was killed, and must not be asked twice (1)
     |- CassetteError      a cassette cannot be opened without a server (6)
 
 Foreign exceptions (botocore, urllib3, sockets) are translated where they appear; none passes a public call. A message
@@ -222,6 +223,10 @@ class AsyncCancelled(InvokeError):
     """The caller stopped waiting for an output. The inference itself goes on: the service has no way to stop it."""
 
     exit_code = 130
+
+
+class AnswerLost(InvokeError):
+    """A killed batch had asked this line; nobody has the answer, and asking again is not allowed."""
 
 
 class CassetteError(InvokeError):

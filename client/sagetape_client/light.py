@@ -141,8 +141,7 @@ class LightTransport:
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise ConnectError(
-                f"The connection to {self._base} broke inside the answer: {_cause(error)}."
-                " Nothing of it was used; ask again."
+                f"The connection to {self._base} broke inside the answer: {_cause(error)}. Ask again."
             ) from error
 
     def _give_back(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:

@@ -18,10 +18,14 @@ from click.testing import CliRunner
 from sagetape_client.batch import read_line
 from sagetape_client.cli import invoke
 from sagetape_client.errors import ParameterError
-from sagetape_client.journal import journal_path, read_progress
+from sagetape_client.journal import digest, digest_defaults, journal_path, read_progress
 from sagetape_client.progress import Bar, Summary, bar_text, percentiles
 from tests.client.standin import Answer, Arrived, Standin, as_json, error
 from tests.client.test_contract import python_path
+
+
+E = digest_defaults({"EndpointName": "e"})
+"""What the argument adds to every line of these batches."""
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -182,6 +186,8 @@ def test_batch_killed_is_resumed_and_lost_answers_are_known(service: Standin, tm
         assert again == []
         assert lost == [a["line"] for a in answers if "error" in a]
         assert process.returncode == 1
+        assert f"{len(lost)} failed (AnswerLost: {len(lost)})" in said
+        assert "asked again" not in said
     else:
         assert lost == sorted(int(a.body) for a in again)
         assert f"{len(lost)} asked again" in said
@@ -191,10 +197,10 @@ def test_batch_killed_is_resumed_and_lost_answers_are_known(service: Standin, tm
 def test_resume_cuts_torn_lines_and_keeps_what_is_whole(service: Standin, environ: Any, tmp_path: Path) -> None:
     """Half a line at the end of either file is cut off; a done line of the journal is not asked."""
     batch, out = write_batch(tmp_path / "in", 4), tmp_path / "out"
-    out.write_bytes(b'{"line":1,"Body":"kept","Retries":0}\n{"line":2,"Bo')
-    Path(journal_path(str(out))).write_bytes(
-        b'{"done":3,"answer":{"line":3,"Body":"from the journal","Retries":0}}\n{"sent":4,"id":"x'
-    )
+    kept = {"line": 1, "input": digest('{"Body": "1"}', E), "Body": "kept", "Retries": 0}
+    done_before = {"line": 3, "input": digest('{"Body": "3"}', E), "Body": "from the journal", "Retries": 0}
+    out.write_text(json.dumps(kept) + '\n{"line":2,"Bo')
+    Path(journal_path(str(out))).write_text(json.dumps({"done": 3, "answer": done_before}) + '\n{"sent":4,"id":"x')
     done = run(service, "e", "--batch", str(batch), "-o", str(out), "--resume")
     assert done.exit_code == 0, done.stderr
     assert [a["Body"] for a in lines_of(out)] == ["kept", '{"ok": true}', "from the journal", '{"ok": true}']
@@ -210,14 +216,45 @@ def test_resume_with_another_input_is_refused(service: Standin, environ: Any, tm
     assert "Line 1 of the batch is not the line that was asked before" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("lines", "name", "words"),
+    [
+        ((1, 7, 3), "e", "Line 2 of the batch is not the line that was asked before"),
+        ((1, 2), "e", "The batch has 2 lines, and 3 were asked before"),
+        ((), "e", "The batch has 0 lines, and 3 were asked before"),
+        ((1, 2, 3), "f", "Line 1 of the batch is not the line that was asked before, or the options"),
+    ],
+)
+def test_finished_run_is_not_resumed_with_another_input(
+    service: Standin, environ: Any, tmp_path: Path, lines: tuple[int, ...], name: str, words: str
+) -> None:
+    """A changed line, a lost line and another endpoint are refused after a clean end too; the answers stay."""
+    batch, out = write_batch(tmp_path / "in", 3), tmp_path / "out"
+    assert run(service, "e", "--batch", str(batch), "-o", str(out)).exit_code == 0
+    before = out.read_bytes()
+    batch.write_text("".join(json.dumps({"Body": str(number)}) + "\n" for number in lines))
+    done = run(service, name, "--batch", str(batch), "-o", str(out), "--resume")
+    assert (done.exit_code, words in done.stderr) == (2, True), done.stderr
+    assert (before, len(service.arrived)) == (out.read_bytes(), 3)
+    assert not Path(journal_path(str(out))).exists()
+
+
+def test_finished_run_is_resumed_with_an_input_that_grew(service: Standin, environ: Any, tmp_path: Path) -> None:
+    """Only the new lines are asked."""
+    out = tmp_path / "out"
+    run(service, "e", "--batch", str(write_batch(tmp_path / "in", 2)), "-o", str(out))
+    done = run(service, "e", "--batch", str(write_batch(tmp_path / "in", 4)), "-o", str(out), "--resume")
+    assert "2 answered, 0 failed, 2 done before" in done.stderr
+    assert sorted(a.body for a in service.arrived) == [b"1", b"2", b"3", b"4"]
+    assert [a["line"] for a in lines_of(out)] == [1, 2, 3, 4]
+
+
 def test_resume_never_reopens_a_session(service: Standin, environ: Any, tmp_path: Path) -> None:
     """A lost line that opens a session is reported, not repeated."""
-    from sagetape_client.journal import digest
-
     batch, out = tmp_path / "in", tmp_path / "out"
     text = '{"Body": "1", "SessionId": "NEW_SESSION"}'
     batch.write_text(text + "\n")
-    Path(journal_path(str(out))).write_text(json.dumps({"sent": 1, "id": "x", "digest": digest(text)}) + "\n")
+    Path(journal_path(str(out))).write_text(json.dumps({"sent": 1, "id": "x", "digest": digest(text, E)}) + "\n")
     run(service, "e", "--batch", str(batch), "-o", str(out), "--resume")
     assert service.arrived == []
     assert "not asked twice" in lines_of(out)[0]["error"]["message"]
@@ -240,7 +277,8 @@ def test_stopped_run_is_not_overwritten(service: Standin, environ: Any, tmp_path
 def test_resumed_failures_still_count(service: Standin, environ: Any, tmp_path: Path) -> None:
     """The exit code is that of the first line that failed, in an earlier run too."""
     batch, out = write_batch(tmp_path / "in", 2), tmp_path / "out"
-    out.write_text('{"line":1,"error":{"code":"ModelError","message":"m","exit_code":4}}\n')
+    failed = {"line": 1, "input": digest('{"Body": "1"}', E), "error": {"code": "ModelError", "exit_code": 4}}
+    out.write_text(json.dumps(failed) + "\n")
     assert run(service, "e", "--batch", str(batch), "-o", str(out), "--resume").exit_code == 4
 
 
