@@ -25,8 +25,8 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="prctl and /proc a
 @pytest.mark.parametrize(
     ("platform", "stop", "forwarded"),
     [
-        ("linux", ("SIGINT", "SIGTERM"), ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")),
-        ("darwin", ("SIGINT", "SIGTERM"), ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")),
+        ("linux", ("SIGINT", "SIGTERM", "SIGHUP"), ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")),
+        ("darwin", ("SIGINT", "SIGTERM", "SIGHUP"), ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")),
         ("win32", ("SIGINT", "SIGBREAK"), ("SIGBREAK",)),
     ],
 )

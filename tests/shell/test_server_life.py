@@ -116,9 +116,9 @@ def test_port_file_is_there_while_the_server_is(tmp_path: Path) -> None:
 # --- end
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 0)])
 def test_signal_ends_with_its_code(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    """0 when it was told to stop, 130 after Ctrl-C; a summary both times."""
+    """0 when it was told to stop or its terminal was closed, 130 after Ctrl-C; a summary each time."""
     with running(tmp_path, "serve", *OPTIONS) as server:
         assert server.end(number) == code
         assert "sagetape ended: 0 requests" in server.errors()
@@ -185,8 +185,32 @@ def test_drain_cuts_off_what_hangs(tmp_path: Path) -> None:
             said = server.errors()
         never.set()
     assert "still in flight after 0.2 seconds" in said
+    assert "sagetape ended: 1 request (1 cut_off)" in said
     assert "Traceback" not in said
     assert not kept(tape)
+
+
+HANGING = """
+import asyncio, threading
+
+never = threading.Event()
+
+async def hangs(invocation):
+    print("asked", flush=True)
+    await asyncio.to_thread(never.wait)
+"""
+
+
+def test_function_whose_own_thread_hangs_holds_no_end_up(tmp_path: Path) -> None:
+    """Python would wait at its end for the threads of executors; the call that was cut off is counted."""
+    (tmp_path / "models.py").write_text(HANGING)
+    words = ("serve", *OPTIONS, "--upstream", "function:models:hangs", "--drain-s", "0.2")
+    with running(tmp_path, *words) as server, Wire(server.url) as wire:
+        wire.post(b"{}")
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == "asked\n"
+        assert server.end() == 0
+        assert "sagetape ended: 1 request (1 cut_off)" in server.errors()
 
 
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+import threading
+from collections.abc import Container
+from typing import Any, Final
 
 import click
 
 from .options import SectionedCommand, setting_options, settings_from
+
+
+THREADS_S: Final = 1.0  # what functions' own threads get to end, after the drain
+
+
+def end_soon(code: int, before: Container[threading.Thread]) -> None:
+    """Sees to it that the process ends, whatever users' functions left running.
+
+    Python waits at its end for threads of an executor (`asyncio.to_thread`, a ThreadPoolExecutor) and for those that
+    are no daemons; everything is written and said by now. `before`: threads that were there first, which are not ours.
+    """
+
+    def left() -> bool:
+        current = threading.current_thread()
+        return any(thread not in before and thread is not current for thread in threading.enumerate())
+
+    def end() -> None:
+        if left():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    if left():
+        timer = threading.Timer(THREADS_S, end)
+        timer.daemon = True
+        timer.start()
 
 
 def run_server(command: str, flags: dict[str, Any]) -> int:
@@ -14,7 +44,10 @@ def run_server(command: str, flags: dict[str, Any]) -> int:
     settings = settings_from(command, flags)
     from ..shell.server import run  # the settings are judged before anything heavy is imported
 
-    return run(settings)
+    before = frozenset(threading.enumerate())
+    code = run(settings)
+    end_soon(code, before)
+    return code
 
 
 @click.command(cls=SectionedCommand)

@@ -6,8 +6,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-SOURCES = ("recorded", "live", "miss", "refused", "fault", "emulated")
-"""Where an answer can come from."""
+SOURCES = ("recorded", "live", "miss", "refused", "fault", "emulated", "cut_off")
+"""Where an answer can come from; `cut_off`: the server ended before there was one."""
 ENTRIES_MAX = 10_000  # about 5 MiB; the counters go on when the oldest entries leave
 
 

@@ -23,7 +23,7 @@ CREATE_NEW_PROCESS_GROUP: Final = 0x200  # Win32 process creation flags; subproc
 
 def stop_signals(platform: str = sys.platform) -> tuple[str, ...]:
     """Names of the signals that ask a server to end."""
-    return ("SIGINT", "SIGBREAK") if platform == "win32" else ("SIGINT", "SIGTERM")
+    return ("SIGINT", "SIGBREAK") if platform == "win32" else ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def forwarded_signals(platform: str = sys.platform) -> tuple[str, ...]:

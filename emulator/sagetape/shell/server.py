@@ -46,6 +46,7 @@ log = logging.getLogger("sagetape")
 
 BACKLOG: Final = 128  # asyncio logs one error per waiting connection when descriptors run out (python/cpython#151615)
 SWITCH_S: Final = 0.001  # a thread that reads a large body's meaning lets the loop in after 1 ms instead of Python's 5
+CUT_OFF: Final = "cut_off"  # the source of a call that had no answer yet when the drain was over
 FILES_APART: Final = 64  # descriptors kept for cassettes and upstreams when connections are many
 
 
@@ -321,3 +322,5 @@ async def drain(running: Running) -> None:
         await running.server.cut_off()
     for player in running.assembly.decks:
         await player.settle(within_s=max(0.0, until - loop.time()))
+        for entry in [entry for entry in player.deck.journal.entries if not entry.source]:
+            player.deck.journal.settle(entry, source=CUT_OFF)

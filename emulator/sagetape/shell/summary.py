@@ -41,7 +41,8 @@ class Ended:
         requests = sum(self.totals.values())
         parts = ", ".join(f"{count} {source}" for source, count in sorted(self.totals.items()))
         kept = f"; {self.past.kept} kept" if self.past.kept else ""
-        return f"sagetape ended: {requests} requests{f' ({parts})' if parts else ''}{kept}"
+        noun = "request" if requests == 1 else "requests"
+        return f"sagetape ended: {requests} {noun}{f' ({parts})' if parts else ''}{kept}"
 
 
 def ended(app: App, assembly: Assembly, failures: list[str]) -> Ended:
