@@ -29,6 +29,8 @@ def ask_batch(client: Client, options: Options) -> int:
     if options["verbose"]:
         say(f"asking {inputs.where(client)}")
     with ExitStack() as stack:
+        if options["output"]:
+            stack.enter_context(inputs.naming(options["output"]))
         plan = _plan(options, stack)
         stop = threading.Event()
         with _interruptible(stop):

@@ -108,8 +108,7 @@ class BotoTransport:
             raise translate(bx.ReadTimeoutError(endpoint_url=self._client.meta.endpoint_url), self._settings) from error
         except (HTTPError, OSError, bx.BotoCoreError) as error:
             raise ConnectError(
-                f"The connection to {self._client.meta.endpoint_url} broke inside the answer: {error}."
-                " Nothing of it was used; ask again."
+                f"The connection to {self._client.meta.endpoint_url} broke inside the answer: {error}. Ask again."
             ) from error
 
 

@@ -36,7 +36,7 @@ def run(**options: Any) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = CLOSED_PIPE
     except OSError as error:
-        place = error.filename or "standard output"
+        place = error.filename or "standard output"  # whoever opens a file names it
         say(f"{error.strerror or error}: {place}. Check the path, its permissions and the disk.")
         code = 1
     click.get_current_context().exit(code)
@@ -101,7 +101,14 @@ NEXT_STEPS = {
 
 
 def next_step(error: ServiceError) -> str:
-    """What to do about an error of the service; empty for a replay's miss, which says so itself."""
+    """What to do about an error of the service; an emulator's own word where it sent one.
+
+    Empty for the emulator's own codes (`Sagetape*`), whose texts say it themselves.
+    """
+    if reason := error.headers.get("x-sagetape-reason"):
+        return "" if reason in error.text else reason
+    if error.code.startswith("Sagetape"):
+        return ""
     if error.status >= 500:
         return "The service failed: ask again later, with the request id for AWS support."
     return NEXT_STEPS.get(error.code, "")

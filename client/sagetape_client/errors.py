@@ -181,16 +181,17 @@ class StreamBroken(InvokeError):
             self.exit_code = CallTimeout.exit_code
 
     def __str__(self) -> str:
-        kind = f"{self.code}, {self.error_code}" if self.error_code else self.code
-        return (
-            f"the stream broke after {len(self.received)} bytes ({kind}): {self.text} "
-            "What arrived is in the exception's `received`; nothing after it can be trusted."
-            " Ask again for a whole answer."
-        )
+        return f"{self._told} What arrived is in the exception's `received`. Ask again for a whole answer."
 
     @property
     def message(self) -> str:
-        return str(self)
+        """For a person, who has no exception in hand but what was printed."""
+        return f"{self._told} What was printed is not the whole answer: ask again for it."
+
+    @property
+    def _told(self) -> str:
+        kind = f"{self.code}, {self.error_code}" if self.error_code else self.code
+        return f"the stream broke after {len(self.received)} bytes ({kind}): {self.text}"
 
 
 class ContentError(InvokeError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -51,6 +51,31 @@ def check_combinations(options: Options) -> None:
     if len(shapes) > 1:
         raise ParameterError(f"{' and '.join(shapes)} both shape the answer. Choose one.")
     _check_many(options)
+
+
+def check_output(path: str | None) -> None:
+    """Raises ParameterError for an output that cannot be written, before a call is paid for. Creates nothing."""
+    if path is None:
+        return
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        wrong = f"there is no folder {folder!r}"
+    elif not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        wrong = "no permission"
+    else:
+        return
+    raise ParameterError(f"--output {path!r} cannot be written: {wrong}. Nothing was sent; name another file.")
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Gives an error of the system that names no file the name of this one: a full disk says only that it is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
 
 
 def _check_many(options: Options) -> None:

@@ -1,11 +1,13 @@
 """The command line's options, read from the table of parameters, and the spellings PowerShell users type.
 
 Click sees `--content-type`, `-c` and `-ContentType`; what differs from these in case alone, `-ContentType:text/csv`
-and `-Force:$true` are rewritten before click parses. Unknown options are left to click, which suggests a near one.
+`-Force:$true` and the cmdlet's aliases (`-AK`) are rewritten before click parses. An unknown long option is refused
+with the nearest ones.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +27,7 @@ MEDIA_TYPES = (
     "text/csv",
     "text/plain",
 )
+HELP = ("-h", "--help")
 READINGS = ("parts", "text", "lines", "documents", "events")
 SELECTIONS = (
     "*",
@@ -136,7 +139,12 @@ class PowerShellCommand(click.Command):
     """A command that also takes its options as PowerShell spells them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, rewrite(args, self.params))
+        try:
+            args = rewrite(args, self.params)
+        except click.UsageError:
+            if not ctx.resilient_parsing:  # completion reads words that are not finished
+                raise
+        return super().parse_args(ctx, args)
 
 
 def rewrite(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
@@ -148,7 +156,13 @@ def rewrite(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]
         for name in option.opts
         if len(name) > 2
     }
+    by_python = {option.name: option for option in options}
+    for parameter in TABLE:
+        for alias in parameter.aliases:
+            option = by_python[parameter.python]
+            by_fold.setdefault(fold(alias), (option, max(option.opts, key=_is_long)))
     exact = {name: option for option in options for name in option.opts}
+    exact |= dict.fromkeys(HELP, click.Option(["--help"], is_flag=True))
     out: list[str] = []
     rest = iter(args)
     for token in rest:
@@ -173,6 +187,8 @@ def _rewrite_one(
     found = by_fold.get(fold(match.group(2))) if match else None
     if match is None or found is None:
         option = exact.get(token)
+        if match is not None and option is None and (match.group(1) == "--" or token[:2] not in exact):
+            raise click.UsageError(_unknown(match.group(1) + match.group(2), by_fold))
         return [token], option is not None and not option.is_flag
     option, name = found
     separator, value = match.group(3), match.group(4)
@@ -181,6 +197,13 @@ def _rewrite_one(
     if option.is_flag:
         return ([name] if _truth(token, value) else []), False
     return [name, value], False
+
+
+def _unknown(spelt: str, by_fold: dict[str, tuple[click.Option, str]]) -> str:
+    near = difflib.get_close_matches(fold(spelt), by_fold, n=3, cutoff=0.6)  # nearest first
+    names = list(dict.fromkeys(by_fold[name][1] for name in near))
+    hint = f"Did you mean {' or '.join(names)}?" if names else "--help lists them all."
+    return f"There is no option {spelt}. {hint}"
 
 
 def _truth(token: str, value: str) -> bool:

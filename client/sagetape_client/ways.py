@@ -33,6 +33,7 @@ CMDLETS = {
 def go(options: Options) -> int:
     """Choose the way and go it; the exit code."""
     inputs.check_combinations(options)
+    inputs.check_output(options["output"])
     with ExitStack() as stack:
         client = stack.enter_context(inputs.make_client(options, stack))
         return choose(options)(client, options)
@@ -225,11 +226,16 @@ class _output:
             return self._file, False
         return printing.standard_output(), sys.stdout.isatty()
 
-    def __exit__(self, *exc: object) -> None:
-        if self._file is not None:
-            self._file.close()
-        else:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._file is None:
             sys.stdout.flush()
+            return
+        with inputs.naming(self._path):
+            try:
+                if error is not None:
+                    raise error
+            finally:
+                self._file.close()
 
 
 def _write(options: Options, shape: Callable[[bool], bytes]) -> None:

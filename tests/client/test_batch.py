@@ -23,7 +23,6 @@ from sagetape_client.progress import Bar, Summary, bar_text, percentiles
 from tests.client.standin import Answer, Arrived, Standin, as_json, error
 from tests.client.test_contract import python_path
 
-
 E = digest_defaults({"EndpointName": "e"})
 """What the argument adds to every line of these batches."""
 

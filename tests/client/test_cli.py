@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from sagetape_client.cli import invoke
 from sagetape_client.options import make_options, rewrite
+from sagetape_client.parameters import TABLE, Parameter
 from tests.client.standin import Answer, Arrived, Standin, as_json, error, frame, stream
 from tests.client.test_contract import python_path
 
@@ -108,14 +109,108 @@ def test_body_comes_from_where_it_is_said(
         (["--custom-attributes", "-EndpointName"], ["--custom-attributes", "-EndpointName"]),
         (["-b", "-Force", "-Force"], ["-b", "-Force", "--force"]),
         (["--", "-EndpointName"], ["--", "-EndpointName"]),
-        (["-Nope", "x"], ["-Nope", "x"]),
-        (["-AK", "x", "-ProfilesLocation", "y"], ["-AK", "x", "-ProfilesLocation", "y"]),
+        (["-btext", "-h", "--help"], ["-btext", "-h", "--help"]),
+        (["-AK", "x", "-ProfilesLocation", "y"], ["--access-key", "x", "--profile-location", "y"]),
     ],
 )
 def test_powershell_spellings_are_understood(given: list[str], understood: list[str]) -> None:
     """Case, colons and switches with a value; values and what follows `--` are left alone."""
-    rewritten = rewrite(given, make_options())
-    assert understood == [{"-AccessKey": "-AK"}.get(word, word) for word in rewritten]
+    assert understood == rewrite(given, make_options())
+
+
+@pytest.mark.parametrize(
+    ("parameter", "alias"), [(parameter, alias) for parameter in TABLE for alias in parameter.aliases]
+)
+def test_every_alias_of_the_cmdlet_is_an_option(parameter: Parameter, alias: str) -> None:
+    """Of the table, as PowerShell writes it and with a colon."""
+    long = rewrite([f"-{parameter.name}", "x"], make_options())
+    assert long == rewrite([f"-{alias}", "x"], make_options()) == rewrite([f"-{alias.lower()}:x"], make_options())
+
+
+@pytest.mark.parametrize(
+    ("spelt", "hint"),
+    [
+        ("-Casette", "There is no option -Casette. Did you mean --cassette"),
+        ("--cassett", "There is no option --cassett. Did you mean --cassette"),
+        ("--contenttypes=x", "There is no option --contenttypes. Did you mean --content-type"),
+        ("-Zzzz", "There is no option -Zzzz. --help lists them all."),
+    ],
+)
+def test_misspelt_options_name_the_nearest_first(run: Terminal, spelt: str, hint: str) -> None:
+    """Either way of writing them."""
+    done = run("e", spelt)
+    assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
+
+
+def test_keys_by_their_aliases_sign(run: Terminal, service: Standin) -> None:
+    """-AK and -SK stand for the keys, a secret from standard input too."""
+    secret = str(run.environ["AWS_SECRET_ACCESS_KEY"])
+    nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    done = run("e", "-b", "x", "-AK", "AKIDEXAMPLE", "-SK", "-", stdin=secret + "\n", **nothing)
+    assert (done.exit_code, service.bad_signatures) == (0, [])
+
+
+@pytest.mark.parametrize("way", [[], ["--stream"], ["--async"], ["--batch", "-"]])
+def test_output_that_cannot_be_written_costs_no_call(
+    run: Terminal, service: Standin, tmp_path: Path, way: list[str]
+) -> None:
+    """Missing folders and folders in the place of files are named before anything is sent."""
+    for path, words in ((tmp_path / "no" / "x", "cannot be written: there is no folder"), (tmp_path, "directory")):
+        done = run("e", *way, "-o", str(path))
+        assert (done.exit_code, words in done.stderr) == (2, True), done.stderr
+    assert service.arrived == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device there")
+@pytest.mark.parametrize("way", [[], ["--stream"], ["--batch", "-"]])
+def test_full_disk_names_the_file(run: Terminal, service: Standin, tmp_path: Path, way: list[str]) -> None:
+    """The file that could not take the answer, in every way of asking."""
+    service.script(stream([frame(b"x")]) if "--stream" in way else as_json({}))
+    full = tmp_path / "answer"
+    full.symlink_to("/dev/full")
+    given = [] if "--batch" in way else ["-b", "x"]
+    done = run("e", *given, *way, "-o", str(full), stdin='{"Body": "x"}\n')
+    assert done.exit_code == 1
+    assert f"No space left on device: {full}." in done.stderr
+    assert "standard output" not in done.stderr
+
+
+def test_broken_stream_speaks_of_what_was_printed(run: Terminal, service: Standin) -> None:
+    """No exception's attribute on the command line, and no word that what was printed was not used."""
+    service.script(stream([frame(b"half"), frame(b"lost")[:-3]], cuts=True))
+    done = run("e", "-b", "x", "--stream")
+    assert (done.exit_code, done.stdout) == (4, "half")
+    assert "What was printed is not the whole answer" in done.stderr
+    assert not any(words in done.stderr for words in ("received", "Nothing of it", "exception"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "unsaid"),
+    [
+        (error(502, "SagetapeUpstream", "The upstream is gone. Start it."), "Start it.", "AWS support"),
+        (
+            error(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
+            "Check the keys",
+            "X-Sagetape",
+        ),
+        (
+            as_json(
+                {"message": "invalid"}, 403, x_amzn_ErrorType="InvalidSignatureException", X_Sagetape_Reason="host"
+            ),
+            "sagetape invoke: host\n",
+            "Check secret key",
+        ),
+    ],
+)
+def test_emulators_own_word_is_said_once(
+    run: Terminal, service: Standin, answer: Answer, said: str, unsaid: str
+) -> None:
+    """A reason that the server sent replaces our advice; its own codes need none; the service's keep ours."""
+    service.script(answer)
+    done = run("e", "-b", "x")
+    assert done.exit_code == 4
+    assert done.stderr.count(said) == 1
+    assert unsaid not in done.stderr
 
 
 @pytest.mark.parametrize(
