@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from .core.errors import ConfigError, SagetapeError
-from .core.journal import Entry
+from .core.journal import UNANSWERED, Entry
 from .core.signing import Key
 from .core.verdict import Prices, Verdict
 from .inprocess.clients import make_client
@@ -84,7 +84,7 @@ class DeckView:
     @property
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
-        return [entry for entry in self.journal if entry.source == "miss"]
+        return [entry for entry in self.journal if entry.source in UNANSWERED]
 
     @property
     def requests(self) -> list[SeenRequest]:

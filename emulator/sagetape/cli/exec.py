@@ -19,6 +19,8 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from ..core.errors import CassetteDamaged, ReplayError, UpstreamError
+from ..core.verdict import struck_text, unreached_text
 from ..shell.client_env import apply
 from ..shell.exec_env import command_changes
 from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
@@ -29,7 +31,6 @@ from ..shell.token import new_token
 from .options import WRITTEN, SectionedCommand, setting_options, settings_from
 from .terminal import complain, harmless, painted_verdict, tell, warn
 
-MISSED: Final = 3
 NOT_FOUND: Final = 127  # POSIX sh, 2.8.2: the command was not found
 NOT_RUNNABLE: Final = 126  # the same: it was found and cannot be run
 OF_THE_SERVER: Final = ("json", "exit_with_parent", "parent_pid", "port")
@@ -55,7 +56,7 @@ def exec_(
     name, files = ("replay", replay) if replay else ("record", (record,)) if record else ("serve", ())
     field = {"replay": "cassettes", "record": "record_to"}
     named = {field[name]: tuple(map(Path, files)) if replay else Path(files[0])} if files else {}
-    settings = settings_from(name, flags | named)  # wrong settings are said here, before anything is started
+    settings = settings_from(name, flags | named, spelled={"record_to": "--record", "cassettes": "--replay"})  # wrong settings are said here, before anything is started
     try:
         # The server and the command inherit it: so the command may steer its server through the admin API.
         os.environ.setdefault(TOKEN_VARIABLE, new_token())
@@ -129,14 +130,27 @@ def passing_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def amounts_to(counts: Mapping[str, int], *, has_unreached: bool) -> int:
+    """The exit code that a summary stands for, the worst first: damage, misses, upstreams that gave no answer."""
+    if counts.get("damaged"):
+        return CassetteDamaged.exit_code
+    if counts.get("miss"):
+        return ReplayError.exit_code
+    return UpstreamError.exit_code if has_unreached else 0
+
+
 def judge(server: ServerProcess, own: int) -> int:
     """Prints the verdict on standard error; the exit code it stands for."""
     counts = {name: count for name, count in server.summary.items() if isinstance(count, int) and count}
     requests = counts.pop("requests", 0)
-    misses = counts.get("miss", 0)
     parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     text = f"{requests} request{'' if requests == 1 else 's'}{f' ({parts})' if parts else ''}"
-    code = own or (MISSED if misses else 0)
+    struck, unreached = server.summary.get("struck"), server.summary.get("unreached") or {}
+    if struck:
+        text += f"; {struck_text(struck)}"
+    code = own or amounts_to(counts, has_unreached=bool(unreached))
+    for failure, count in unreached.items():
+        tell(f"  {harmless(unreached_text(failure, count))}")
     for failure in server.summary.get("failures", ()):
         tell(f"  {harmless(str(failure))}")
     for finding in server.summary.get("findings", ()):

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from . import chance
 from .conversations import Conversations, described, is_over
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
-from .errors import CallerError, CassetteError, ReplayError
+from .errors import DAMAGED_CODE, CallerError, CassetteError, ReplayError
 from .faults.selection import Faults
 from .guard import Guard
 from .journal import Entry, Journal
-from .keeping import is_worth_keeping
+from .keeping import failure_of, is_worth_keeping
 from .lanes import Astray, Followed
 from .library import Library, Take, said_by, waits
 from .limits import within_limit
@@ -338,11 +338,11 @@ class Deck:
         return reply
 
     def _unreadable(self, case: Case, error: CassetteError) -> Reply:
-        return self._unanswered(ReplayError(str(error), code="SagetapeCassetteDamaged"), case.entry)
+        return self._unanswered(ReplayError(str(error), code=DAMAGED_CODE), case.entry)
 
     def _unanswered(self, error: ReplayError, entry: Entry) -> Reply:
         entry.status, entry.code, entry.detail = 400, error.code, error.message
-        self.journal.settle(entry, source="miss")
+        self.journal.settle(entry, source="damaged" if error.code == DAMAGED_CODE else "miss")
         return Reply(error.script(), entry)
 
     def _note_answer(self, entry: Entry, script: Script) -> None:
@@ -357,6 +357,7 @@ class Deck:
     def complete(self, forward: Forward, script: Script, *, now: float, source: str, synthetic: bool) -> Completed:
         """An upstream's answer, as the client gets it, and what is to be written of it. `source` is who answered."""
         case, entry, mark = forward.case, forward.entry, None
+        entry.detail = failure_of(script)
         if case.place is not None:
             script, settled = self.conversations.settle(case, script, has_default=self._has_default(case.call), now=now)
             if settled is not None:
@@ -384,8 +385,7 @@ class Deck:
         return Kept(Interaction(case.scrubbed, self.scrubber.script(script), origin, mark, notes), case.key)
 
     def recorded(self, key: bytes) -> None:
-        """What `complete` gave was written. It is not played in the run that recorded it: the next equal request is
-        forwarded, and kept as the next take."""
+        """What `complete` gave was written. It is not played in this run: an equal request makes the next take."""
         self.takes.skip_to_end(key, len(self.library.takes(key)))
 
     def reset(self) -> None:

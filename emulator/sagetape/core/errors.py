@@ -71,6 +71,9 @@ class CallerError(SagetapeError):
         return whole(self.status, tuple(headers), self.body)
 
 
+DAMAGED_CODE = "SagetapeCassetteDamaged"
+
+
 class ReplayError(SagetapeError):
     """No recording answers this call. A 400 that no SDK retries, under a code that AWS never uses."""
 

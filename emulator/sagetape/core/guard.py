@@ -109,8 +109,12 @@ def unseen_differences(one: Call, other: Call, *, matcher: Matcher) -> list[Diff
 
 
 def order_alone(takes: Sequence[Recorded]) -> Finding | None:
-    """Whether the order of the calls alone chooses among different answers. Attempts of one SDK call are one."""
-    distinct = _distinct([take for take in takes if "attempt" not in take.interaction.notes])
+    """Whether the order of the calls alone chooses among different answers. Attempts of one SDK call are one.
+
+    What stands in a recorded session is chosen with its session: every opening has its own id and is followed by its
+    own steps, so that equal requests in several sessions are no accident.
+    """
+    distinct = _distinct([take for take in takes if not _is_told_apart(take.interaction)])
     if len(distinct) < 2:
         return None
     first, second = distinct[:2]
@@ -122,6 +126,11 @@ def order_alone(takes: Sequence[Recorded]) -> Finding | None:
         "If the requests differ, add what differs to the match rules."
     )
     return Finding("order", text, tuple(take.number for take in distinct))
+
+
+def _is_told_apart(interaction: Interaction) -> bool:
+    """Whether something other than the order of the calls chooses it: an earlier attempt, or its session."""
+    return "attempt" in interaction.notes or interaction.session is not None
 
 
 def _distinct(takes: Iterable[Recorded]) -> list[Recorded]:

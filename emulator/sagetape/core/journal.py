@@ -6,8 +6,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-SOURCES = ("recorded", "live", "miss", "refused", "fault", "emulated", "cut_off")
+SOURCES = ("recorded", "live", "miss", "damaged", "refused", "fault", "emulated", "cut_off")
 """Where an answer can come from; `cut_off`: the server ended before there was one."""
+UNANSWERED = frozenset({"miss", "damaged"})
+"""Sources that are no answer: nothing was recorded, or what was recorded cannot be read any more."""
 ENTRIES_MAX = 10_000  # about 5 MiB; the counters go on when the oldest entries leave
 
 
@@ -55,6 +57,8 @@ class Journal:
     """Calls by source, operation and status."""
     shares: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Calls by (endpoint, variant that served)."""
+    struck: Counter[str] = field(default_factory=Counter)
+    """Calls by the faults that struck them; one call may count under several."""
     total: int = 0
     listeners: list[Callable[[Entry], None]] = field(default_factory=list)
     """Told of every entry once its answer is known. They must not wait."""
@@ -78,6 +82,8 @@ class Journal:
         """Counts the entry under where its answer comes from; called once per entry."""
         entry.source = source
         self.answers[source, entry.operation, entry.status] += 1
+        if entry.faults:
+            self.struck.update(entry.faults)
         if entry.variant:
             self.shares[entry.endpoint, entry.variant] += 1
         for tell in self.listeners:
@@ -85,11 +91,12 @@ class Journal:
 
     def misses(self) -> Iterator[Entry]:
         """The requests that nothing answered, oldest first."""
-        return (entry for entry in self.entries if entry.source == "miss")
+        return (entry for entry in self.entries if entry.source in UNANSWERED)
 
     def clear(self) -> None:
         """Forgets everything, the counters too."""
         self.entries.clear()
         self.answers.clear()
         self.shares.clear()
+        self.struck.clear()
         self.total = 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
-from .journal import Entry
+from .journal import UNANSWERED, Entry
 
 SHOWN_MAX: Final = 20  # details of one kind in a verdict; the counts are always whole
 TEXT_MAX: Final = 4_000  # characters of one miss
@@ -76,6 +76,10 @@ class Verdict:
     """Sessions that were opened and not closed."""
     warnings: tuple[str, ...] = ()
     """The wrong-answer guard's."""
+    unreached: tuple[str, ...] = ()
+    """Why upstreams gave no answer, each reason once."""
+    struck: Mapping[str, int] = field(default_factory=dict)
+    """Calls by the faults that struck them."""
     misses: tuple[str, ...] = ()
     """The explanations, the first ones."""
     failures: tuple[str, ...] = ()
@@ -94,7 +98,7 @@ class Verdict:
         asked for: it makes no hit partial.
         """
         counts = self.counts
-        if counts.get("miss"):
+        if any(counts.get(source) for source in UNANSWERED):
             return "miss"
         if counts.get("live"):
             return "partial" if counts.get("recorded") else "live"
@@ -111,7 +115,7 @@ class Verdict:
     @property
     def complaints(self) -> tuple[str, ...]:
         """What a strict run fails on besides misses, one sentence each."""
-        found = list(self.warnings)
+        found = [*self.warnings, *self.unreached]
         found += [
             f"{one.parts_total - one.parts_read} of {one.parts_total} parts of a stream of {one.endpoint} were not read"
             for one in self.unread
@@ -129,7 +133,7 @@ class Verdict:
     def from_dict(cls, given: Mapping[str, Any]) -> Verdict:
         """The verdict that `as_dict` made."""
         values = {one.name: given[one.name] for one in fields(cls) if one.name in given}
-        for name in ("open_sessions", "warnings", "misses", "failures", "blocked"):
+        for name in ("open_sessions", "warnings", "unreached", "misses", "failures", "blocked"):
             values[name] = tuple(values.get(name, ()))
         values["cassettes"] = tuple(
             CassetteUse(one["path"], one["total"], tuple(one["played"])) for one in values.get("cassettes", ())
@@ -162,7 +166,7 @@ def unread_streams(entries: Iterable[Entry]) -> tuple[Unread, ...]:
 
 def miss_texts(entries: Iterable[Entry]) -> tuple[str, ...]:
     """The first explanations, each cut to a bearable length."""
-    texts = [entry.detail for entry in entries if entry.source == "miss"]
+    texts = [entry.detail for entry in entries if entry.source in UNANSWERED]
     return tuple(text[:TEXT_MAX] for text in texts[:SHOWN_MAX])
 
 
@@ -246,6 +250,16 @@ class RunVerdict:
             "complaints": list(self.complaints),
             "notes": list(self.notes),
         }
+
+
+def struck_text(struck: Mapping[str, int]) -> str:
+    """How many calls each fault struck."""
+    return "struck by faults: " + ", ".join(f"{count} {name}" for name, count in sorted(struck.items()))
+
+
+def unreached_text(failure: str, count: int) -> str:
+    """One reason why upstreams gave no answer, with its calls."""
+    return f"{failure} ({count} call{'' if count == 1 else 's'} not answered)"
 
 
 def _numbers(steps: Iterable[int]) -> str:

@@ -78,6 +78,8 @@ class Head:
 
     status: int
     headers: Headers = ()
+    failure: str = ""
+    """Why no upstream gave this answer: it is the platform's word for one that could not be asked. Empty: an answer."""
 
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever its case."""

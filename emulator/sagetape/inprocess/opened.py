@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import ConfigError, SagetapeError
 from ..core.faults.selection import Rule
-from ..core.journal import Entry
+from ..core.journal import UNANSWERED, Entry
 from ..core.verdict import Prices, Verdict
 from ..shell.assembly import Assembly
 from ..shell.clock import VirtualClock
@@ -84,7 +84,7 @@ class OpenDeck:
     @property
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
-        return [entry for entry in self.journal if entry.source == "miss"]
+        return [entry for entry in self.journal if entry.source in UNANSWERED]
 
     @property
     def requests(self) -> list[SeenRequest]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..core.journal import Entry
+from ..core.journal import UNANSWERED, Entry
 from ..core.verdict import Verdict
 from ..inprocess.requests import SeenRequest
 from .assertions import describe_requests, matching, miss_text
@@ -66,7 +66,7 @@ class TestDeck:
     @property
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
-        return [entry for entry in self.journal if entry.source == "miss"]
+        return [entry for entry in self.journal if entry.source in UNANSWERED]
 
     @property
     def requests(self) -> list[SeenRequest]:

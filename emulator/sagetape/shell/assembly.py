@@ -243,7 +243,7 @@ def rekey_with(matcher: Matcher) -> Rekey:
 
 def is_clean(player: Player) -> bool:
     """Whether everything that should be kept was."""
-    return not player.secrets and not player.failures
+    return not player.secrets and not player.failures and not player.unreached
 
 
 def doubts(deck: Deck, shelf: Shelf, settings: ServerSettings) -> list[str]:

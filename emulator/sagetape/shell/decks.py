@@ -18,6 +18,7 @@ from typing import Any, Final
 from ..core.deck import Deck, Forward, Kept
 from ..core.errors import CallerError, CassetteError, compact_json
 from ..core.journal import Entry
+from ..core.keeping import failure_of
 from ..core.secrets import Scanner
 from ..core.wire import Script, Step
 from .clock import Clock
@@ -33,6 +34,8 @@ ADMIN_PREFIX: Final = b"/_sagetape/"
 DECK_PREFIX: Final = b"/deck/"
 DEFAULT: Final = "default"
 DECKS_MAX: Final = 1000  # names come from requests: without a bound they are a way to fill the memory
+FAILURES_MAX: Final = 50  # different reasons that are told apart: some quote what a broken server said
+FAILURE_CHARS: Final = 500  # of one of them
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
@@ -63,6 +66,8 @@ class Player:
     """Findings that kept an interaction off the disk; the run ends with 7."""
     failures: list[str] = field(default_factory=list)
     """Interactions that could not be written; the run ends with 6."""
+    unreached: Counter[str] = field(default_factory=Counter)
+    """Why upstreams gave no answer, a sentence each, and for how many calls; a run under `exec` ends with 5."""
     is_expected: bool = True
     """Made by configuration or by the admin API, not by a request's path alone."""
     skew_s: float = 0.0
@@ -81,10 +86,22 @@ class Player:
 
         A write that fails costs the recording, never the client's answer: the log and the exit code tell.
         """
+        self.note_failure(failure_of(script))
         done = self.deck.complete(forward, script, now=self.clock.now(), source=source, synthetic=synthetic)
         if done.kept is not None:
             self.write(done.kept, forward.entry)
         return done.script
+
+    def note_failure(self, failure: str) -> None:
+        """Counts a call that its upstream did not answer; the log says each reason once."""
+        if not failure:
+            return
+        text = failure[:FAILURE_CHARS]
+        if len(self.unreached) >= FAILURES_MAX and text not in self.unreached:
+            text = "upstreams gave no answer in further ways"
+        if text not in self.unreached:
+            log.warning("%s", text)
+        self.unreached[text] += 1
 
     def write(self, kept: Kept, entry: Entry) -> None:
         """Writes one interaction, unless it holds a secret."""
@@ -180,6 +197,8 @@ class Past:
     kept: int = 0
     secrets: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    unreached: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
 
@@ -189,6 +208,8 @@ class Past:
         self.kept += player.kept
         self.secrets += player.secrets
         self.failures += player.failures
+        self.unreached.update(player.unreached)
+        self.struck.update(player.deck.journal.struck)
         self.warnings.update(player.deck.warnings)
         if not player.is_expected:
             self.unexpected.append(player.deck.name)

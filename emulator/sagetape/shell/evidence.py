@@ -24,6 +24,8 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
         unvisited=tuple(Unvisited(lane, steps) for lane, steps in sorted(left.items())),
         open_sessions=deck.conversations.sessions.left_open(),
         warnings=tuple(dict.fromkeys((*deck.warnings, *doubts(player)))),
+        unreached=tuple(player.unreached),
+        struck=dict(deck.journal.struck),
         misses=miss_texts(entries),
         failures=(*player.secrets, *player.failures),
         seconds_saved=costs.seconds,

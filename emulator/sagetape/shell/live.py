@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from copy import copy
 
 from ..core.decisions import Forward
+from ..core.errors import CallerError
 from ..core.faults.selection import Line
+from ..core.keeping import failure_of
 from ..core.wire import End, Pause, Script, Step
 from . import forwarding
 from .decks import Player
@@ -30,6 +32,8 @@ async def live_answer(player: Player, forward: Forward) -> Script | AsyncIterato
         player.go_on(_mirror(player, forward))
     refusal = await prepare(player, forward)
     if refusal is not None:
+        if not isinstance(refusal, CallerError):
+            player.note_failure(failure_of(refusal))
         return deck.refused(forward, refusal, now=clock.now()).script
     try:
         answer = await forwarding.begin_route(forward, player.find_upstream, clock=clock)

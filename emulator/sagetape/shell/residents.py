@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ..core import platform, refusals
 from ..core.decisions import Forward
 from ..core.errors import CallerError
+from ..core.keeping import unanswered
 from ..core.pipeline import ask_of
 from ..core.routes import ModelAction
 from ..core.wire import Script, body_of, head_of
@@ -86,7 +87,9 @@ async def _strangers(player: Player, forward: Forward) -> tuple[ModelAction, ...
 def _failed(player: Player, forward: Forward, reply: Reply) -> Script:
     player.deck.router.forgotten(forward.route)
     ask = ask_of(forward.call, forward.route, hop_number=0)
-    return platform.failed(ask, reply.status, reply.body) if reply.status else platform.dead(ask)
+    if reply.status:
+        return platform.failed(ask, reply.status, reply.body)
+    return unanswered(platform.dead(ask), f"the container of {ask.call.endpoint} could not be asked to load a model")
 
 
 def watch_answer(player: Player, forward: Forward, script: Script) -> None:

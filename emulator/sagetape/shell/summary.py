@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Container
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.verdict import RunVerdict
+from ..core.verdict import RunVerdict, struck_text, unreached_text
 from .app import App
 from .assembly import Assembly
 from .decks import Past
@@ -33,6 +34,8 @@ class Ended:
             **self.totals,
             "kept": self.past.kept,
             "failures": self.past.failures,
+            "unreached": self.past.unreached,
+            "struck": self.past.struck,
             "unexpected_decks": self.past.unexpected,
         }
 
@@ -41,8 +44,9 @@ class Ended:
         requests = sum(self.totals.values())
         parts = ", ".join(f"{count} {source}" for source, count in sorted(self.totals.items()))
         kept = f"; {self.past.kept} kept" if self.past.kept else ""
+        struck = f"; {struck_text(self.past.struck)}" if self.past.struck else ""
         noun = "request" if requests == 1 else "requests"
-        return f"sagetape ended: {requests} {noun}{f' ({parts})' if parts else ''}{kept}"
+        return f"sagetape ended: {requests} {noun}{f' ({parts})' if parts else ''}{kept}{struck}"
 
 
 def ended(app: App, assembly: Assembly, failures: list[str]) -> Ended:
@@ -67,27 +71,30 @@ def sum_up(
 ) -> int:
     """Prints what happened on standard error; the exit code."""
     found = ended(app, assembly, failures)
-    judged = {} if verdict is None else judged_fields(verdict)
+    judged = {} if verdict is None else judged_fields(verdict, told=found.past.unreached)
     text = json.dumps({"event": "ended", **found.fields(), **judged}) if assembly.settings.json else found.text()
     sys.stderr.write(text + "\n")
     for name in found.past.unexpected:
         sys.stderr.write(f"note: deck {name} was made by a request's path alone; was its name meant?\n")
+    for failure, count in found.past.unreached.items():
+        sys.stderr.write(f"warning: {unreached_text(failure, count)}\n")
     for warning, count in found.past.warnings.items():
         sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
     return 130 if is_interrupted else exit_code(found, is_strict=assembly.settings.strict)
 
 
-def judged_fields(verdict: RunVerdict) -> dict[str, Any]:
-    """What a verdict adds for the program that reads the line: texts and lists, no counts of requests."""
+def judged_fields(verdict: RunVerdict, *, told: Container[str]) -> dict[str, Any]:
+    """What a verdict adds for the program that reads the line: texts and lists, no counts of requests, and nothing
+    that is `told` in a field of its own."""
     played = [{"path": one.path, "interactions": one.total, "played": len(one.played)} for one in verdict.cassettes]
-    findings = list(verdict.complaints)
-    return {"cassettes": played, "findings": [text.removeprefix(": ") for text in findings[:FINDINGS_MAX]]}
+    texts = (text.removeprefix(": ") for text in verdict.complaints)
+    return {"cassettes": played, "findings": [text for text in texts if text not in told][:FINDINGS_MAX]}
 
 
 def exit_code(found: Ended, *, is_strict: bool) -> int:
-    """7 for secrets, 6 for what could not be written, 3 for misses and warnings where they count."""
+    """7 for secrets, 6 for what could not be written, under --strict also read, 3 for misses and warnings."""
     if found.past.secrets:
         return 7
-    if found.past.failures:
+    if found.past.failures or (is_strict and found.totals.get("damaged")):
         return 6
     return 3 if is_strict and (found.totals.get("miss") or found.past.warnings) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ...core.journal import UNANSWERED
 from ...version import __version__
 from ..metrics import Family, gathered
 from .routes import Asked
@@ -46,7 +47,7 @@ def families(around: Surroundings) -> list[Family]:
     answers: Counter[tuple[str, str, int]] = Counter(decks.past.answers)
     for player in players:
         answers.update(player.deck.journal.answers)
-    misses = sum(count for (source, _, _), count in answers.items() if source == "miss")
+    misses = sum(count for (source, _, _), count in answers.items() if source in UNANSWERED)
     refused = {code: count for code, count in app.refused.items() if " " not in code}  # with one it is a warning's text
     live = sum(len(one.deck.conversations.sessions.live(now=one.clock.now())) for one in players)
     kept = decks.past.kept + sum(player.kept for player in players)

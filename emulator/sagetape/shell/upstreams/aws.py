@@ -30,8 +30,8 @@ from ...core.signing import Key, sign
 from ...core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Headers, RawHeaders, Script, Step, whole
 from ..model import load_service
 from . import connection
-from .connection import TooLarge, watch
-from .container import BROKEN, described, header_pairs
+from .connection import TooLarge, described, watch
+from .container import BROKEN, header_pairs
 from .credentials import Credentials
 from .upstream import Clock, Countdown, NothingHere, log, unreachable
 
@@ -96,11 +96,12 @@ class Aws:
             except connection.REFUSED as error:
                 raise unreachable(
                     f"Sagetape could not reach its upstream {self.source} at {base}: {error}. Nothing was sent. "
-                    "Check the address and the network, or replay a cassette, which needs neither."
+                    "Check the address and the network, or replay a cassette, which needs neither.",
+                    failure=connection.failure_text(self.source, error),
                 ) from error
             except (*BROKEN, TimeoutError) as error:
-                log.warning("%s gave no answer: %s", self.source, described(error))
-                yield Abort(f"the upstream gave no answer: {described(error)}")
+                log.info("%s gave no answer: %s", self.source, described(error))
+                yield Abort(connection.failure_text(self.source, error))
                 return
             watch(response)
             head = Head(response.status, passed_headers(response))

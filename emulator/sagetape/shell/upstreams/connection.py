@@ -29,6 +29,26 @@ REFUSED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Raised before a byte was sent."""
 
 
+def described(error: Exception) -> str:
+    """An exception in a line of the log, with its class, because many of aiohttp's have no text."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+
+
+def failure_text(source: str, error: Exception) -> str:
+    """A sentence for people on an upstream that gave no answer, and what to look at."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"{source}: the name leads nowhere ({error.os_error}); is it spelled right?"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"{source}: no TLS connection ({error}); --upstream-ca names other authorities"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return f"{source} took no connection within {CONNECT_TIMEOUT_S:g} s; is the address right?"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ConnectionRefusedError):
+            return f"{source} refused the connection; is the container running?"
+        return f"{source} cannot be reached ({error.os_error}); is the address right?"
+    return f"{source} took the call and gave no HTTP answer ({described(error)}); its own log may say why"
+
+
 class ForbiddenAddress(OSError):
     """The name leads to an address that no upstream may have."""
 

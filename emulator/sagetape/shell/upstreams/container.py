@@ -20,10 +20,11 @@ from yarl import URL
 
 from ...core import platform
 from ...core.eventstream import payload_part
+from ...core.keeping import unanswered
 from ...core.platform import Ask
 from ...core.wire import Chunk, End, Head, Headers, Script, Step, whole
 from . import connection
-from .connection import TooLarge, read_body, read_parts, watch
+from .connection import TooLarge, described, read_body, read_parts, watch
 from .upstream import Clock, Countdown, NothingHere, log
 
 PING_TIMEOUT_S: Final = 2.0  # Developer Guide: time-out of one health check
@@ -66,13 +67,14 @@ class Container:
                 async with clock.limit(left.left_s()):
                     response = await stack.enter_async_context(self._send(ask))
             except connection.REFUSED as error:
-                raise NothingHere(f"{self.source} cannot be reached: {error}", instead=platform.dead(ask)) from error
+                dead = unanswered(platform.dead(ask), connection.failure_text(self.source, error))
+                raise NothingHere(f"{self.source} cannot be reached: {error}", instead=dead) from error
             except TimeoutError:
                 log.warning("%s did not answer %s within %g s", self.source, ask.path, ask.timeout_s)
                 script: Script | None = platform.timed_out(ask)
             except BROKEN as error:
-                log.warning("%s gave no HTTP answer to %s: %s", self.source, ask.path, described(error))
-                script = platform.dead(ask)
+                log.info("%s gave no HTTP answer to %s: %s", self.source, ask.path, described(error))
+                script = unanswered(platform.dead(ask), connection.failure_text(self.source, error))
             else:
                 watch(response)
                 script = None
@@ -217,11 +219,6 @@ class Container:
 def header_pairs(response: aiohttp.ClientResponse) -> Headers:
     """The headers of an answer in order."""
     return tuple((str(name), value) for name, value in response.headers.items())
-
-
-def described(error: Exception) -> str:
-    """An exception in a line of the log, with its class, because many of aiohttp's have no text."""
-    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ...core.errors import UpstreamError, compact_json
+from ...core.keeping import unanswered
 from ...core.platform import Ask
 from ...core.wire import Script, Step, whole
 
@@ -70,10 +71,14 @@ class NothingHere(Exception):
 UPSTREAM_CODE = "SagetapeUpstream"  # ours: AWS has no word for "the emulator could not reach AWS"
 
 
-def unreachable(message: str) -> NothingHere:
-    """A remote service could not be reached, or must not be: the client gets a 502 that says so."""
+def unreachable(message: str, *, failure: str = "") -> NothingHere:
+    """A remote service could not be reached, or must not be: the client gets a 502 that says so.
+
+    `failure` is what the log and the verdict say of it (default: the message).
+    """
     headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", UPSTREAM_CODE))
-    error = NothingHere(message, instead=whole(502, headers, compact_json({"Message": message[:2048]})))
+    answer = whole(502, headers, compact_json({"Message": message[:2048]}))
+    error = NothingHere(message, instead=unanswered(answer, failure or message))
     error.__cause__ = UpstreamError(message)
     return error
 
