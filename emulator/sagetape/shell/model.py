@@ -33,4 +33,6 @@ def load_model() -> dict[str, Any]:
             with read(path, "rb") as file:
                 model: dict[str, Any] = json.load(file)
                 return model
-    raise ConfigError(f"botocore has no SageMaker Runtime model in {folder}. Reinstall it: pip install --force-reinstall botocore")
+    raise ConfigError(
+        f"botocore has no SageMaker Runtime model in {folder}. Reinstall it: pip install --force-reinstall botocore"
+    )
