@@ -180,3 +180,22 @@ def test_miss_advice_works() -> None:
     path = text.partition("ignore_paths = ['")[2].partition("']")[0]
     loosened = Matcher(MatchRules(ignore_paths=(path,)))
     assert loosened.key(asked) == loosened.key(takes[1].interaction.call)
+
+
+@pytest.mark.parametrize(
+    ("source", "advised"),
+    [
+        ("aws+http://127.0.0.1:41151", "<where your model is>"),
+        ("http://localhost:8080", "<where your model is>"),
+        ("http://[::1]:8080/x", "<where your model is>"),
+        ("http://model.internal:8080", "http://model.internal:8080"),
+        ("http://127.example.com", "http://127.example.com"),
+        ("function:models:churn", "function:models:churn"),
+        ("aws", "aws"),
+        ("import", "aws"),
+    ],
+)
+def test_miss_advice_names_no_upstream_of_another_run(source: str, advised: str) -> None:
+    """A loopback port was a test's or a container's, and is another one every time."""
+    text = explain_miss(call(b"[1]"), recorded(call(b"[2]"), source=source), matcher=MATCHER)
+    assert f"--upstream {advised}" in text

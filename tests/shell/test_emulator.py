@@ -134,7 +134,8 @@ def test_missing_cassette_is_said_on_entering(tmp_path: Path, server: str) -> No
     ("make", "message"),
     [
         (lambda: Emulator(server="fork"), 'server="thread"'),
-        (lambda: Emulator(upstraem="aws"), "upstraem"),
+        (lambda: Emulator(upstraem="aws"), "there is no 'upstraem'; did you mean 'upstream'"),
+        (lambda: Emulator(sed=3), "did you mean 'seed'"),
         (lambda: Emulator(server="process", endpoints={"a": {"upstream": print}}), "function"),
     ],
 )

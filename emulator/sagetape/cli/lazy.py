@@ -37,6 +37,18 @@ class LazyGroup(click.Group):
         entry = self.table.get(cmd_name) or found_entries(self.entry_points).get(cmd_name)
         return load(cmd_name, entry) if entry else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest name for one that is none."""
+        name = args[0]
+        if not (ctx.resilient_parsing or name.startswith("-") or name in self.entries()):
+            from ..shell.setting_kinds import sentence, suggestion  # only for a mistake: completion loads nothing
+
+            text = sentence(f"No such command {name!r}{suggestion(name, self.entries())}")
+            ctx.fail(f"{text} See all of them with: {ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help's list, without loading anything."""
         with formatter.section("Commands"):

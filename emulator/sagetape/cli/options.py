@@ -7,6 +7,7 @@ in (`shell/resolution.py`).
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -68,6 +69,10 @@ class SettingOption(click.Option):
         super().__init__(*args, **options)
         self.section = section
 
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The flag alone: what a variable holds is judged elsewhere, so it is never the source of an error here."""
+        return click.Parameter.get_error_hint(self, ctx)
+
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         return None
 
@@ -81,6 +86,20 @@ class SettingOption(click.Option):
 
 class SectionedCommand(click.Command):
     """A command whose many options are shown under headings."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's, with the nearest option where one letter was read out of `-cassette`."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities or error.option_name.startswith("--"):
+                raise
+            word = next((word for word in words if word.startswith(error.option_name)), error.option_name)
+            name = word.lstrip("-").lower().partition("=")[0]
+            names = {option[2:] for parameter in self.get_params(ctx) for option in parameter.opts}
+            near = difflib.get_close_matches(name, sorted(names), n=1)
+            ctx.fail(f"No such option {word!r}{f'; did you mean --{near[0]}?' if near else '.'}")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found: dict[str, list[tuple[str, str]]] = {}
@@ -157,11 +176,22 @@ def given(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value not in (None, ())}
 
 
-def settings_from(command: str, flags: Mapping[str, Any]) -> Any:
-    """The settings of a command from its parameters. Raises what `settings_for` raises."""
+def settings_from(command: str, flags: Mapping[str, Any], *, spelled: Mapping[str, str] | None = None) -> Any:
+    """The settings of a command from its parameters; `spelled`: fields by other names than their flags.
+
+    Raises what `settings_for` raises.
+    """
     from ..shell.resolution import settings_for
 
     values = given(flags)
     config = values.pop("config", None)
     uses_config = not values.pop("no_config", False)
-    return settings_for(command, values, environ=os.environ, folder=Path.cwd(), config=config, uses_config=uses_config)
+    return settings_for(
+        command,
+        values,
+        environ=os.environ,
+        folder=Path.cwd(),
+        config=config,
+        uses_config=uses_config,
+        spelled=spelled,
+    )

@@ -20,4 +20,4 @@ def record(ctx: click.Context, /, **flags: Any) -> None:
 
     The mode is new_episodes unless --mode says otherwise: nothing known is asked twice, nothing is lost.
     """
-    ctx.exit(run_server("record", flags))
+    ctx.exit(run_server("record", flags, spelled={"record_to": "CASSETTE"}))

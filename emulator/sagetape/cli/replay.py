@@ -28,4 +28,4 @@ OF_RECORDING = (
 @click.pass_context
 def replay(ctx: click.Context, /, **flags: Any) -> None:
     """Serve recorded answers; a request that none of the CASSETTEs answers is a miss with its explanation."""
-    ctx.exit(run_server("replay", flags))
+    ctx.exit(run_server("replay", flags, spelled={"cassettes": "CASSETTE"}))

@@ -6,6 +6,7 @@ cassette damaged or of another version, 7 credentials or a secret found, 8 confi
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from ..core.errors import SagetapeError
+from ..core.errors import CassetteError, SagetapeError
 from ..version import __version__
 from .commands import COMMANDS, GROUP
 from .lazy import LazyGroup
@@ -55,6 +56,9 @@ def explained(error: Exception) -> int:
     if isinstance(error, SagetapeError):
         complain(str(error))
         return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        complain(f"{error.filename}: a name in this path is longer than its file system takes. Shorten it.")
+        return CassetteError.exit_code
     if isinstance(error, TimeoutError):
         complain(f"{error or 'Timed out'}. Nothing answered in time. Is the server still running? Try sagetape doctor.")
         return TIMED_OUT

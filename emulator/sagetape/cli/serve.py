@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 import click
 
 from .options import SectionedCommand, setting_options, settings_from
-
 
 THREADS_S: Final = 1.0  # what functions' own threads get to end, after the drain
 
@@ -39,9 +38,9 @@ def end_soon(code: int, before: Container[threading.Thread]) -> None:
         timer.start()
 
 
-def run_server(command: str, flags: dict[str, Any]) -> int:
+def run_server(command: str, flags: dict[str, Any], *, spelled: Mapping[str, str] | None = None) -> int:
     """Reads the settings, serves until told to stop, and returns the exit code."""
-    settings = settings_from(command, flags)
+    settings = settings_from(command, flags, spelled=spelled)
     from ..shell.server import run  # the settings are judged before anything heavy is imported
 
     before = frozenset(threading.enumerate())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ LOOSENED = ("Accept", "ContentType", "CustomAttributes", "InferenceId", "PrefixA
 """Members that a user may be told to leave out. The others choose the model: without them answers would be swapped."""
 PLACE_MAX = 300  # characters of a place; members may have names of megabytes
 LOOSENED_MAX = 3  # more differences are another request
+_LOOPBACK = re.compile(r"(?:aws\+)?https?://(?:127\.[0-9.]+|localhost|\[::1\])(?=[:/]|$)", re.IGNORECASE)
 ROUNDED_AWAY = 0.01  # numbers farther apart are not inexact, they are others
 
 
@@ -217,7 +219,9 @@ def _what_to_do(call: Call, nearest: Nearest | None, *, why: str, mode: str, cas
 def _upstream(nearest: Nearest | None) -> str:
     """Where the nearest recording came from, if that can be asked again."""
     source = nearest.recorded.interaction.origin.source if nearest else ""
-    return source if source.startswith(("aws", "http://", "https://")) else "aws"
+    if _LOOPBACK.match(source):
+        return "<where your model is>"  # the port of a container or a test server is another one every time
+    return source if source.startswith(("aws", "http://", "https://", "function:")) else "aws"
 
 
 def _loosening(differences: Sequence[Difference]) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..core.errors import ConfigError
 from ..core.faults.parsing import parse_rule, parse_text
 from ..core.faults.selection import Rule
 from ..shell.config_file import ConfigFile
+from ..shell.setting_kinds import sentence, suggestion
 from ..shell.setting_tables import TABLE_READERS
 from ..shell.settings import ServerSettings
 
@@ -20,6 +22,10 @@ PATHS = ("record_to", "port_file", "token_file", "python_path")
 def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> ServerSettings:
     """Settings from keywords: tables are read as those of the configuration file are. Raises ConfigError."""
     values = dict(given)
+    known = [item.name for item in dataclasses.fields(ServerSettings)]
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise ConfigError([f"keywords of {owner}: {unknown_keyword(name, known)}" for name in unknown])
     faults = values.get("faults")
     if faults is not None:
         values["faults"] = tuple(fault_from(fault, {}) for fault in ([faults] if isinstance(faults, str) else faults))
@@ -42,6 +48,11 @@ def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> Serve
         return ServerSettings(**values)
     except TypeError as error:
         raise ConfigError(f"{error}. The keywords are the fields of ServerSettings.") from None
+
+
+def unknown_keyword(name: str, known: Iterable[str]) -> str:
+    """What is said about a keyword that is no setting: the fields of `ServerSettings` are."""
+    return f"{sentence(f'there is no {name!r}{suggestion(name, known)}')} Correct the name or leave it out."
 
 
 def fault_from(fault: str | Mapping[str, Any] | Rule, parameters: Mapping[str, Any]) -> Rule:

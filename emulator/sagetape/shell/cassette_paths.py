@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import errno
 import glob
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -44,7 +47,7 @@ def recorded_apart(settings: ServerSettings) -> ServerSettings:
 
 def check_present(settings: ServerSettings) -> None:
     """Raises CassetteMissing for the cassettes that should be read and are not there; one to record to may be new."""
-    missing = [path for path in settings.cassettes if not path.is_file()]
+    missing = [path for path in settings.cassettes if not os.path.isfile(path)]  # False for what is no name, too
     if missing:
         raise CassetteMissing("\n".join(map(missing_text, missing)), path=str(missing[0]))
 
@@ -52,7 +55,21 @@ def check_present(settings: ServerSettings) -> None:
 def missing_text(path: Path) -> str:
     """What is missing, the nearest cassette there is, and how to get one."""
     name = shown(path)
+    if (flaw := flaw_of(path)) is not None:
+        return f"{name} {flaw}"
     return f"{name}: no such cassette. {nearest_text(path)} Record it with: sagetape record {name} --upstream aws"
+
+
+def flaw_of(path: Path) -> str | None:
+    """Why there can be no cassette under a name; None when one is only not there, or is a folder."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        is_too_long = error.errno == errno.ENAMETOOLONG
+        return "has a name that is longer than its file system takes. Shorten it." if is_too_long else None
+    if stat.S_ISDIR(mode):
+        return None
+    return "is not a plain file (a FIFO or a device, perhaps); a cassette is one. Name another path."
 
 
 def nearest_text(path: Path) -> str:

@@ -90,7 +90,7 @@ def cassette_to_keep(settings: ServerSettings, place: Place) -> Iterator[str]:
     if settings.mode not in KEEPING and settings.record_to is not None:
         yield (
             f"{place('record_to')}: a cassette to record to is named, but the mode {settings.mode} keeps nothing. "
-            "Add --mode new_episodes, or play it with --cassette."
+            "Add --mode new_episodes, or only play it: --cassette, or sagetape exec --replay."
         )
 
 

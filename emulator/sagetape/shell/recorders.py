@@ -6,6 +6,8 @@ under --strict, every key whose answer is right only by luck.
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +23,8 @@ from ..core.rules import ScrubRules
 from .files import REAL, Files
 from .library import Shelf
 from .store import Cassette, RewriteCassette
+
+log = logging.getLogger("sagetape")
 
 DAY_S = 86_400.0
 
@@ -47,8 +51,12 @@ def open_recorder(
     )
     if replaces:
         return RewriteCassette.begin(path, settings=_renewed(path, fresh, match), durability=durability, files=files)
-    settings = fresh if match or not path.exists() else None
-    return Cassette.open(path, writable=True, settings=settings, durability=durability, shared=shared, files=files)
+    settings = fresh if match or not os.path.exists(path) else None  # False for what is no name, too
+    is_lonely = not os.path.isdir(path.parent)
+    cassette = Cassette.open(path, writable=True, settings=settings, durability=durability, shared=shared, files=files)
+    if is_lonely:
+        log.warning("the folder %s was not there; it was made for %s", path.parent, path.name)
+    return cassette
 
 
 def _renewed(path: Path, fresh: CassetteSettings, match: Mapping[str, Any]) -> CassetteSettings:

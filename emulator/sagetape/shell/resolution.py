@@ -20,6 +20,7 @@ from .setting_kinds import sentence, unknown_key
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
 from .setting_tables import TABLE_READERS, table_contradictions
 from .settings import STRICT_BODY_BYTES_MAX, ServerSettings
+from .variables import unknown_variables
 
 CONFIG_VARIABLE = "SAGETAPE_CONFIG"
 NO_CONFIG_VARIABLE = "SAGETAPE_NO_CONFIG"
@@ -52,13 +53,17 @@ def settings_for(
     folder: Path,
     config: Path | None = None,
     uses_config: bool = True,
+    spelled: Mapping[str, str] | None = None,
 ) -> ServerSettings:
     """The settings of one command. `flags` holds read values by field; what was not given is absent.
+    `spelled` names a field as the command's user wrote it, where that is not the setting's own flag.
 
     Raises ConfigError with every problem, or CassetteMissing when only a cassette is not there.
     """
     file = chosen_config(environ, folder=folder, config=config) if uses_config else None
     layers = gather(flags, environ, file=file)
+    layers.places.update({name: text for name, text in (spelled or {}).items() if flags.get(name) is not None})
+    layers.problems += unknown_variables(environ)
     prepare(layers, command)
     read_tables(layers, file)
     resolve_paths(layers, folder, file=file)

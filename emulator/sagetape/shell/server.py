@@ -127,9 +127,14 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
     keep_freed_memory()
     token = token_from(environ)
     keyring = keyring_for(settings, environ, home=home)
-    assembly = Assembly(settings, live_secrets=keyring.live_secrets(), files=files, groups_syncs=True)
-    assembly.decks.get(DEFAULT)
-    sockets = listen(settings)
+    sockets = listen(settings)  # before a cassette is made: a taken port leaves nothing behind
+    try:
+        assembly = Assembly(settings, live_secrets=keyring.live_secrets(), files=files, groups_syncs=True)
+        assembly.decks.get(DEFAULT)
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
     port = sockets[0].getsockname()[1]
     regions = accepted_regions(settings, environ, home=home)
     app = App(

@@ -140,11 +140,22 @@ def opened(files: Files, path: str, flags: int) -> int:
     try:
         return retried(files.open, path, flags)
     except OSError as error:
+        if error.errno == errno.ENOENT and flags & os.O_CREAT:
+            raise unmade(path) from error
         raise unreadable(path, error) from error
     except ValueError as error:  # a NUL character in the name
         raise CassetteForeign(
             f"{path!r} cannot name a file ({error}). Name a file such as churn.tape.", path=path
         ) from None
+
+
+def unmade(path: str) -> CassetteError:
+    """The error for a new file that its folder does not take: the name is missing because it cannot be made."""
+    folder = os.path.dirname(path) or "."
+    return CassetteError(
+        f"{path} cannot be made: the folder {folder} takes no new files. Name a folder that can be written to.",
+        path=path,
+    )
 
 
 _REMEDIES = {

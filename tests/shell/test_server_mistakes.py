@@ -1,0 +1,107 @@
+"""Small mistakes of whoever starts a server: each is told in the user's own words, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import click
+import pytest
+from tests.cli.command_line import sagetape
+from tests.shell.test_server_life import running
+
+from sagetape.cli import main
+from sagetape.cli.lazy import LazyGroup
+from sagetape.shell.setting_rows import ROWS
+from sagetape.shell.variables import KNOWN, unknown_variables
+
+LONG = "a" * 300 + ".tape"
+UPSTREAM = ("--upstream", "http://127.0.0.1:1", "--no-config")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("record", LONG, *UPSTREAM), "its name is too long. Shorten it."),
+        (("replay", LONG, "--no-config"), "longer than its file system takes"),
+        (("cassette", "ls", LONG), "longer than its file system takes"),
+        (("verify", LONG, *UPSTREAM[:2]), "longer than its file system takes"),
+        (("replay", os.devnull, "--no-config"), "is not a plain file"),
+        (("exec", "--replay", "fifo", "--no-config", "--", "true"), "fifo is not a plain file"),
+        (("exec", "--record", "a.tape", "--mode", "none", "--no-config", "--", "true"), "error: --record:"),
+        (("record", "a.tape", "--mode", "none", *UPSTREAM), "error: CASSETTE:"),
+        (("recrod",), "did you mean 'record'?"),
+        (("cassette", "meerge"), "did you mean 'merge'?"),
+        (("serve", "-Casette", "x"), "No such option '-Casette'; did you mean --cassette?"),
+        (("replay", "-qx"), "No such option '-qx'."),
+        (("serve", "--port", "70000"), "Invalid value for '--port': must be"),
+    ],
+)
+def test_mistake_is_told_in_the_users_words(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """Never as a defect of ours, and never by a flag that nobody wrote."""
+    os.mkfifo(tmp_path / "fifo")
+    found = sagetape(tmp_path, *words)
+    assert found.returncode in (2, 6, 8)
+    assert said in found.stderr
+    assert "defect" not in found.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a folder that takes no files even from root")
+def test_folder_that_takes_no_cassette_is_named(tmp_path: Path) -> None:
+    """Not a lock file that is missing, nor a command that would record into it."""
+    found = sagetape(tmp_path, "record", "/proc/x.tape", *UPSTREAM)
+    assert found.returncode == 6
+    assert "the folder /proc takes no new files" in found.stderr
+    assert "sagetape record" not in found.stderr
+
+
+def test_taken_port_leaves_no_cassette_behind(tmp_path: Path) -> None:
+    """The port is bound before anything is made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = sagetape(tmp_path, "record", "a.tape", *UPSTREAM, "--port", str(taken.getsockname()[1]))
+    assert found.returncode == 8
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_a_recording_makes_is_told(tmp_path: Path) -> None:
+    """A path with a typo is seen at once."""
+    with running(tmp_path, "record", str(tmp_path / "new" / "a.tape"), *UPSTREAM, "--port", "0") as server:
+        assert server.end(signal.SIGTERM) == 0
+        assert f"the folder {tmp_path / 'new'} was not there; it was made for a.tape" in server.errors()
+
+
+def test_variable_that_is_misspelt_is_an_error(tmp_path: Path) -> None:
+    """It would be passed by in silence; each is told with the nearest name."""
+    found = sagetape(tmp_path, "serve", "--no-config", environ={"SAGETAPE_PROT": "1", "SAGETAPE_STRCT": "1"})
+    assert found.returncode == 8
+    assert "SAGETAPE_PROT: no setting has this variable; did you mean SAGETAPE_PORT?" in found.stderr
+    assert "did you mean SAGETAPE_STRICT?" in found.stderr
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    """Those of the client, and whatever does not look like ours."""
+    assert not unknown_variables({"SAGETAPE_INVOKE_REGION": "x", "PATH": "x", "_SAGETAPE_COMPLETE": "x"})
+    assert unknown_variables({"SAGETAPE_XYZZY": ""}) == [
+        "SAGETAPE_XYZZY: no setting has this variable. Correct its name or unset it."
+    ]
+
+
+def test_every_variable_of_every_command_is_known() -> None:
+    """A new option names its variable in its help; a user who sets it is not refused."""
+    named = {name for name in variables_of(main) if not name.startswith("SAGETAPE_INVOKE_")}
+    assert named | {row.variable for row in ROWS if "variable" in row.sources} <= KNOWN
+    assert "SAGETAPE_TEXT_SIMILARITY" in named
+
+
+def variables_of(command: click.Command) -> set[str]:
+    """The variables of a command and of all below it, but for those that come from other packages."""
+    found = {str(one.envvar) for one in command.params if one.envvar}
+    if isinstance(command, LazyGroup):
+        for name in command.table:
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            found |= variables_of(below)
+    return found
