@@ -10,18 +10,19 @@ ends in its thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from .answers import InvokeResult
 from .body import BodyInput
 from .history import History
 from .invoker import Client
 from .outputs import WAIT_TIMEOUT_S, Output, PendingOutput
 from .parameters import canonical
-from .request import pipeline_parameters
+from .request import Outgoing, pipeline_parameters
 from .session import Session
 from .splitters import Characters, Documents, ServerEvent, ServerEvents, Splitter, TextLines
 from .stream import StreamResult
@@ -40,6 +41,23 @@ class AsyncClient:
     def history(self) -> History:
         """The last calls."""
         return self._client.history
+
+    @property
+    def is_light(self) -> bool:
+        """Whether calls go without botocore."""
+        return self._client.is_light
+
+    def prepare(self, operation: str, given: Mapping[str, object]) -> Outgoing:
+        """The request that a call would send. It waits for nothing, and so is not awaited."""
+        return self._client.prepare(operation, given)
+
+    async def describe(self, outgoing: Outgoing) -> tuple[str, list[tuple[str, str]]]:
+        """URL and headers of a request, signature and token masked; nothing is sent."""
+        return await self.run(self._client.describe, outgoing)
+
+    async def answer(self, outgoing: Outgoing, *, invocation_id: str | None = None) -> InvokeResult:
+        """Send a prepared InvokeEndpoint."""
+        return await self.run(self._client.answer, outgoing, invocation_id=invocation_id)
 
     async def run(self, call: Callable[..., T], *given: Any, **named: Any) -> T:
         """One blocking call in the pool."""

@@ -14,6 +14,7 @@ from sagetape_client.aio import AsyncClient, AsyncPendingOutput, AsyncSession, A
 from sagetape_client.errors import AsyncCancelled, ModelError, StreamBroken
 from sagetape_client.invoker import Client
 from sagetape_client.outputs import PendingOutput
+from sagetape_client.parameters import INVOKE
 from sagetape_client.session import Session
 from sagetape_client.stream import StreamResult
 from tests.client.standin import Answer, Standin, as_json, error, frame, stream
@@ -38,7 +39,7 @@ async def aclient(service: Standin) -> AsyncIterator[AsyncClient]:
 def test_faces_have_the_same_names(sync_face: type, async_face: type) -> None:
     """Whatever waits in the one can be awaited in the other, under the same name."""
     waiting = {
-        Client: {"invoke", "invoke_stream", "invoke_async", "invoke_each", "session", "close"},
+        Client: {n for n, v in vars(Client).items() if inspect.isfunction(v) and n[0] != "_"} | {"describe", "close"},
         StreamResult: {"parts", "text", "lines", "documents", "events", "split", "read", "close"},
         PendingOutput: {"poll", "wait", "close"},
         Session: {"open", "invoke", "invoke_stream", "close"},
@@ -46,6 +47,17 @@ def test_faces_have_the_same_names(sync_face: type, async_face: type) -> None:
     assert all(hasattr(sync_face, name) for name in waiting)
     assert set() == waiting - set(vars(async_face))
     assert all(inspect.isfunction(vars(async_face)[name]) for name in waiting)
+
+
+async def test_request_is_prepared_described_and_answered(aclient: AsyncClient, service: Standin) -> None:
+    """What the one face can look at before it is sent, the other can."""
+    outgoing = aclient.prepare(INVOKE, {"EndpointName": "e", "Body": b"x"})
+    url, headers = await aclient.describe(outgoing)
+    assert url == f"{service.url}/endpoints/e/invocations"
+    assert "Signature=***" in dict(headers)["Authorization"]
+    assert (service.arrived, aclient.is_light) == ([], True)
+    assert (await aclient.answer(outgoing, invocation_id="i")).json() == {"ok": True}
+    assert service.arrived[0].headers["amz-sdk-invocation-id"] == "i"
 
 
 async def test_calls_run_at_once(aclient: AsyncClient, service: Standin) -> None:
