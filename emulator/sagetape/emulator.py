@@ -10,6 +10,7 @@ What is asked of it from outside runs on its own loop, so it is seen and changed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -154,6 +155,9 @@ class Emulator(DeckView):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            with contextlib.suppress(SagetapeError):  # a server that is gone replaces nothing
+                self.control("abandon", DEFAULT)
         self.close()
         if error is None:
             self.check()
@@ -164,9 +168,7 @@ class Emulator(DeckView):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self.close)
-        if error is None:
-            self.check()
+        await asyncio.get_running_loop().run_in_executor(None, self.__exit__, kind, error, traceback)
 
     def close(self) -> None:
         """Drains, writes, stops. Closing twice does no harm."""

@@ -106,6 +106,53 @@ def test_recording_that_cannot_be_read_is_damage_and_no_miss(tmp_path: Path) -> 
     assert "miss" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its server is killed, and says nothing more")
+def test_rewrite_of_a_failed_command_keeps_the_old_tape(tmp_path: Path) -> None:
+    """Only a clean end replaces; the verdict says what became of the recording."""
+    tape = made(tmp_path)
+    before = tape.read_bytes()
+    words = ("--record", "m.tape", "--upstream", "function:models:model", "--mode", "rewrite")
+    done = run(tmp_path, *words, call="other", code=3)
+    assert done.returncode == 3
+    assert "m.tape is as it was" in done.stderr
+    assert "clean" not in done.stderr
+    assert tape.read_bytes() == before
+    assert run(tmp_path, *words, call="other").returncode == 0
+    assert [bytes(one.call.body) for one in kept(tape)] == [b"other"]
+
+
+@pytest.mark.parametrize("server", ["thread", "process"])
+def test_rewrite_in_a_block_that_raised_keeps_the_old_tape(server: str, tmp_path: Path) -> None:
+    """An Emulator whose block ends with an exception replaces nothing."""
+    tape = made(tmp_path)
+    before = tape.read_bytes()
+    asked = {"mode": "rewrite", "auth": "off", "upstream": ("function:models:model",), "python_path": tmp_path}
+    with pytest.raises(ZeroDivisionError), Emulator(record_to=tape, server=server, **asked) as emulator:
+        with Wire(emulator.url) as wire:
+            wire.post(b"other", "Content-Type: text/plain", path="/endpoints/model/invocations")
+            assert wire.answer().status == 200
+        raise ZeroDivisionError
+    assert tape.read_bytes() == before
+
+
+def test_truncated_tape_is_told_at_start_at_the_miss_and_by_ls(tmp_path: Path) -> None:
+    """Under --strict it is not played at all."""
+    tape = made(tmp_path)
+    assert run(tmp_path, "--record", "m.tape", "--upstream", "function:models:model", call="bb").returncode == 0
+    data = tape.read_bytes()
+    tape.write_bytes(data[: data.rindex(b'"length"')])  # inside the second recording
+    done = run(tmp_path, "--replay", "m.tape", call="bb")
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.count("an unfinished record of") >= 2  # at start, and in the verdict
+    strict = run(tmp_path, "--replay", "m.tape", "--strict", call="a")
+    assert strict.returncode == 6, strict.stderr
+    assert "--salvage" in strict.stderr
+    assert "an unfinished record of" in sagetape(tmp_path, "cassette", "ls", "m.tape").stderr
+    with Emulator(tape, auth="off") as emulator, Wire(emulator.url) as wire:
+        wire.post(b"bb", "Content-Type: text/plain", path="/endpoints/model/invocations")
+        assert b"The answer may be in what is lost" in wire.answer().body
+
+
 def test_openings_of_recorded_sessions_are_no_doubtful_order() -> None:
     """Each opening has an id of its own and steps of its own; without the marks they would be doubtful."""
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,9 @@ def exec_(
     name, files = ("replay", replay) if replay else ("record", (record,)) if record else ("serve", ())
     field = {"replay": "cassettes", "record": "record_to"}
     named = {field[name]: tuple(map(Path, files)) if replay else Path(files[0])} if files else {}
-    settings = settings_from(name, flags | named, spelled={"record_to": "--record", "cassettes": "--replay"})  # wrong settings are said here, before anything is started
+    settings = settings_from(
+        name, flags | named, spelled={"record_to": "--record", "cassettes": "--replay"}
+    )  # wrong settings are said here, before anything is started
     try:
         # The server and the command inherit it: so the command may steer its server through the admin API.
         os.environ.setdefault(TOKEN_VARIABLE, new_token())
@@ -75,7 +78,14 @@ def run_against(server: ServerProcess, settings: ServerSettings, command: Sequen
             warn(note)
         code = run_command(command, apply(changes, os.environ))
     finally:
-        verdict = judge(server, server.stop())
+        # Only a mode that replaces can lose anything: in every other one what was recorded is in the file already.
+        abandons = settings.mode == "rewrite" and code != 0
+        own = server.stop(abandons=abandons)
+        if abandons:
+            tell(
+                f"  {settings.record_to} is as it was: the command ended with {code}, so the recording replaced nothing"
+            )
+        verdict = judge(server, code if abandons else own)
     return code or verdict
 
 
@@ -151,8 +161,8 @@ def judge(server: ServerProcess, own: int) -> int:
     code = own or amounts_to(counts, has_unreached=bool(unreached))
     for failure, count in unreached.items():
         tell(f"  {harmless(unreached_text(failure, count))}")
-    for failure in server.summary.get("failures", ()):
-        tell(f"  {harmless(str(failure))}")
+    for failure, count in Counter(map(str, server.summary.get("failures", ()))).items():
+        tell(f"  {harmless(failure)}{f' ({count} times)' if count > 1 else ''}")
     for finding in server.summary.get("findings", ()):
         tell(f"  {harmless(str(finding))}")
     for name in server.summary.get("unexpected_decks", ()):

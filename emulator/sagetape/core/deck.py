@@ -7,11 +7,12 @@ recording, else let the mode say whether an upstream is asked, else a miss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import chance
 from .conversations import Conversations, described, is_over
+from .damage import with_damage
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
 from .errors import DAMAGED_CODE, CallerError, CassetteError, ReplayError
 from .faults.selection import Faults
@@ -46,8 +47,8 @@ class Deck:
     scrubber: Scrubber
     router: Router
     chances: chance.Chances
-    is_remote: Callable[[str], bool]
-    """Whether an upstream's specification leads off this machine."""
+    is_remote: Callable[[str], bool]  # whether an upstream's specification leads off this machine
+    damage: Callable[[], Sequence[str]] = tuple  # what is known to be lost of the cassettes, a sentence each
     journal: Journal = field(default_factory=Journal)
     takes: Takes = field(init=False)
     guard: Guard = field(init=False)
@@ -55,8 +56,7 @@ class Deck:
     conversations: Conversations = field(init=False)
     faults: Faults = field(default_factory=Faults)
     collisions: Collisions = field(default_factory=Collisions)
-    warnings: dict[str, int] = field(default_factory=dict)
-    """The wrong-answer guard's findings, and how often each was seen."""
+    warnings: dict[str, int] = field(default_factory=dict)  # the guard's findings, and how often each was seen
     _attempts: dict[tuple[str, bytes], None] = field(default_factory=dict)
     _waits: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -329,7 +329,7 @@ class Deck:
         self.router.finish_early(case.route, now=case.now)
         near = self.library.nearest(case.call.operation, case.call.endpoint)
         text = explain_miss(case.scrubbed, near, matcher=self.matcher, why=why, mode=self.settings.mode.name)
-        return self._unanswered(ReplayError(text), case.entry)
+        return self._unanswered(ReplayError(with_damage(text, self.damage())), case.entry)
 
     def missed(self, forward: Forward, *, reason: str) -> Reply:
         """The miss of a call that its upstreams declined."""

@@ -89,14 +89,16 @@ class Attachment:
     def __enter__(self) -> Attachment:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None and self._closes:
+            self.opened.assembly.is_abandoned = True
         self.detach()
 
     async def __aenter__(self) -> Attachment:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self.detach()
+    async def __aexit__(self, *found: object) -> None:
+        self.__exit__(*found)
 
     def __getattr__(self, name: str) -> Any:
         """What the deck knows."""

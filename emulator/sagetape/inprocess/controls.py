@@ -85,8 +85,14 @@ CONTROLS: Final[dict[str, Callable[..., Any]]] = {
 
 
 def perform(running: Running, name: str, deck: str, arguments: dict[str, Any]) -> Any:
-    """One control on one deck, which is made on first use; `announce` only says that it will be."""
+    """One control on one deck, which is made on first use; `announce` only says that it will be.
+
+    `abandon` is said of the whole server: nothing that it recorded anew replaces what was there.
+    """
     running.assembly.decks.announce(deck)
     if name == "announce":
+        return None
+    if name == "abandon":
+        running.assembly.is_abandoned = True
         return None
     return CONTROLS[name](running.assembly.decks.get(deck), **arguments)

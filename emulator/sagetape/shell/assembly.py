@@ -26,7 +26,7 @@ from .clock import Clock, RealClock, VirtualClock
 from .decks import DEFAULT, Decks, Player
 from .files import REAL, Files
 from .library import Shelf
-from .recorders import close_recorder, known_accounts, open_recorder, remember_accounts, repeated_keys, stale
+from .recorders import close_recorder, damage_of, known_accounts, open_recorder, remember_accounts, repeated_keys, stale
 from .settings import ACCOUNT, ServerSettings
 from .store import Cassette, CassetteSettings
 from .store.group_commit import GroupCommit
@@ -50,6 +50,8 @@ class Assembly:
     groups_syncs: bool = False
     """Whether answers wait together for one sync, on a loop that is never held up; else each write syncs at once."""
     seed: int = 0
+    is_abandoned: bool = False
+    """The run is ending badly (Ctrl-C, a failed command, an exception): no recording takes the place of an old one."""
     decks: Decks = field(init=False)
     _upstreams: dict[tuple[str, ...], Upstream] = field(default_factory=dict)
     _played: tuple[Cassette, ...] = ()
@@ -110,7 +112,9 @@ class Assembly:
         )
         for rule in settings.faults:
             deck.faults.add(rule)
-        for text in (*warnings, *doubts(deck, shelf, settings)):
+        damage = damage_of(shelf, is_strict=settings.strict)
+        deck.damage = lambda: damage_of(shelf)
+        for text in (*warnings, *damage, *doubts(deck, shelf, settings)):
             deck.warnings[text] = 1
             log.warning("%s", text)
         scanner = None
@@ -212,7 +216,8 @@ class Assembly:
         failures = []
         unclean = [player.cassette for player in self.decks if not is_clean(player)]
         for cassette in (*self._recorders, *self._played):
-            failure = close_recorder(cassette, is_clean=not any(cassette is one for one in unclean))
+            is_whole = not self.is_abandoned and not any(cassette is one for one in unclean)
+            failure = close_recorder(cassette, is_clean=is_whole)
             if failure is not None:
                 failures.append(failure)
         for upstream in self._upstreams.values():

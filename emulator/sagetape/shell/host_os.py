@@ -26,6 +26,11 @@ def stop_signals(platform: str = sys.platform) -> tuple[str, ...]:
     return ("SIGINT", "SIGBREAK") if platform == "win32" else ("SIGINT", "SIGTERM", "SIGHUP")
 
 
+def abandoning_signal(platform: str = sys.platform) -> signal.Signals | None:
+    """What ends a server as Ctrl-C does, so that a recording replaces nothing; None where it must be killed for that."""
+    return None if platform == "win32" else signal.SIGINT
+
+
 def forwarded_signals(platform: str = sys.platform) -> tuple[str, ...]:
     """Names of the signals that a wrapper passes on to its child, beside those that the terminal sends to both."""
     return ("SIGBREAK",) if platform == "win32" else ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.cassette import CassetteSettings
-from ..core.errors import CassetteError, CassetteMissing
+from ..core.errors import CassetteDamaged, CassetteError, CassetteMissing
 from ..core.matching import MatchRules
 from ..core.merging.settings import ACCOUNTS, longer_memory
 from ..core.rules import ScrubRules
@@ -77,8 +77,8 @@ def close_recorder(cassette: Cassette, *, is_clean: bool) -> str | None:
     if isinstance(cassette, RewriteCassette) and not is_clean:
         cassette.discard()
         return (
-            f"{cassette.target} was not replaced, because a part of the new recording was refused or could not be "
-            "written. It is as it was. Correct what is reported above, then record again."
+            f"{cassette.target} was not replaced, because the run did not end well, or a part of the new recording was "
+            "refused or could not be written. It is as it was. Correct what is reported above, then record again."
         )
     try:
         cassette.close()
@@ -122,6 +122,18 @@ def remember_accounts(cassette: Cassette, seen: Callable[[], Sequence[str]]) -> 
 
 
 # --- before the first call ----------------------------------------------------------------------------------------
+
+
+def damage_of(shelf: Shelf, *, is_strict: bool = False) -> list[str]:
+    """A sentence for each damaged place of a deck's cassettes that is known so far; raises CassetteDamaged if strict."""
+    found = [line for cassette in shelf.cassettes for line in cassette.report.lines() if not cassette.report.is_sound]
+    if is_strict and found:
+        listed = "\n".join(found)
+        raise CassetteDamaged(
+            f"A cassette is damaged; what is intact would still be played without --strict.\n{listed}\n"
+            "Record again, restore the file, or keep what is intact: sagetape cassette compact --salvage CASSETTE"
+        )
+    return found
 
 
 def stale(cassettes: Iterable[Cassette], max_age_s: float | None, *, now: float | None = None) -> Iterator[str]:

@@ -312,6 +312,7 @@ async def stop(running: Running) -> list[str]:
     await drain(running)
     if running.assembly.settings.json:
         running.verdict = RunVerdict(tuple(judge_deck(player, Prices()) for player in running.assembly.decks))
+    running.assembly.is_abandoned |= running.is_interrupted
     return await running.assembly.close()
 
 

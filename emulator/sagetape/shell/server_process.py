@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-from .host_os import apart_options
+from .host_os import abandoning_signal, apart_options
 
 PROGRAM: Final = (sys.executable, "-m", "sagetape")
 PACKAGE_PARENT: Final = Path(__file__).resolve().parents[2]
@@ -47,10 +47,14 @@ class ServerProcess:
     def url(self) -> str:
         return str(self.ready["url"])
 
-    def stop(self) -> int:
-        """Asks it to end, waits, and returns its exit code."""
+    def stop(self, *, abandons: bool = False) -> int:
+        """Asks it to end, waits, and returns its exit code. `abandons`: what it recorded anew replaces nothing."""
+        number = abandoning_signal() if abandons else stop_signal()
         if self.process.poll() is None:
-            self.process.send_signal(stop_signal())
+            if number is None:
+                self.process.kill()
+            else:
+                self.process.send_signal(number)
         try:
             code = self.process.wait(STOP_GRACE_S)
         except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ import click
 from ...core.cassette import Summary
 from ...core.errors import ConfigError
 from ...shell.store import Cassette
-from ..terminal import complain, emit, emit_json, harmless, table_lines
+from ..terminal import complain, emit, emit_json, harmless, table_lines, warn
 from .files import cassettes_argument, json_option, opened, option
 from .views import moment
 
@@ -30,7 +30,10 @@ UNITS: Final = {"": 1, "k": 1000, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**
 @json_option
 @click.pass_context
 def ls(ctx: click.Context, /, paths: tuple[Path, ...], sizes: bool, max_size: str | None, as_json: bool) -> None:
-    """List the interactions of each CASSETTE; sizes are in bytes."""
+    """List the interactions of each CASSETTE; sizes are in bytes.
+
+    Reads where things are and not every byte: `sagetape cassette verify` checks them all.
+    """
     limit = None if max_size is None else parsed_size(max_size)
     is_over = False
     for path in paths:
@@ -39,6 +42,8 @@ def ls(ctx: click.Context, /, paths: tuple[Path, ...], sizes: bool, max_size: st
                 emit_json({**described(path, cassette), "max_bytes": limit})
             else:
                 print_sizes(path, cassette) if sizes else print_listing(path, cassette)
+            for line in cassette.report.lines():
+                warn(line)
         if limit is not None and path.stat().st_size > limit:
             is_over = True
             complain(
@@ -118,6 +123,7 @@ def described(path: Path, cassette: Cassette) -> dict[str, Any]:
     return {
         "cassette": str(path),
         "bytes": path.stat().st_size,
+        "problems": cassette.report.lines(),
         "endpoints": [
             {
                 "endpoint": endpoint,
