@@ -14,6 +14,7 @@ from command_line import environment, sagetape
 
 from sagetape.cli import main
 from sagetape.cli.commands import CASSETTE_COMMANDS, COMMANDS, Entry
+from sagetape.cli.installed import own_target
 from sagetape.cli.lazy import load
 from sagetape.core.errors import (
     CassetteDamaged,
@@ -222,6 +223,17 @@ def test_entry_point_becomes_a_command(tmp_path: Path) -> None:
     lost = sagetape(tmp_path, "lost", environ=path)
     assert lost.returncode == 8
     assert "The command lost cannot be loaded" in lost.stderr
+
+
+def test_own_entry_point_is_found_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the group that was asked for; what is not there, or there twice, is left to the library."""
+    monkeypatch.setattr("sys.path", [str(tmp_path / "gone.zip"), str(tmp_path)])
+    for version in ("1", "2"):
+        assert own_target("sagetape.commands", "invoke") == (None if version == "1" else "a.b:c")
+        info = tmp_path / f"sagetape-{version}.dist-info"
+        info.mkdir()
+        (info / "entry_points.txt").write_text("[other]\ninvoke = x:y\n\n[sagetape.commands]\ninvoke = a.b:c\n")
+    assert own_target("sagetape.commands", "invoke") is None
 
 
 def test_command_of_ours_that_cannot_be_loaded_is_a_defect() -> None:

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from ..core.errors import ConfigError
 from .commands import ENTRY_POINT_HELP, Entry
+from .installed import own_target
 
 
 class LazyGroup(click.Group):
@@ -34,15 +35,23 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Loads a command. The table is asked first: its commands need no look at what is installed."""
-        entry = self.table.get(cmd_name) or found_entries(self.entry_points).get(cmd_name)
+        entry = self.entry(cmd_name)
         return load(cmd_name, entry) if entry else None
+
+    def entry(self, name: str) -> Entry | None:
+        """One command's, found the cheapest way: the table, our own distribution, then all that are installed."""
+        if name in self.table:
+            return self.table[name]
+        if target := own_target(self.entry_points, name):
+            return Entry(target, ENTRY_POINT_HELP.get(name, ""))
+        return found_entries(self.entry_points).get(name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the nearest name for one that is none."""
         name = args[0]
-        if not (ctx.resilient_parsing or name.startswith("-") or name in self.entries()):
+        if not (ctx.resilient_parsing or name.startswith("-") or self.entry(name)):
             from ..shell.setting_kinds import sentence, suggestion  # only for a mistake: completion loads nothing
 
             text = sentence(f"No such command {name!r}{suggestion(name, self.entries())}")
