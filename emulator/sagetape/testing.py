@@ -68,6 +68,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="Let tests reach this host while a cassette plays.",
     )
+    group.addoption(
+        "--sagetape-import",
+        metavar="SOURCE[=NAME.tape]",
+        action="append",
+        default=[],
+        help="Before the tests, make cassettes of what vcrpy, moto, a browser (HAR) or data capture recorded: of a "
+        "file, or of each file of a folder, beside it. May be given several times.",
+    )
+    group.addoption("--sagetape-import-overwrite", action="store_true", help="Replace cassettes that are there.")
+    group.addoption(
+        "--sagetape-import-endpoint",
+        metavar="NAME",
+        default="",
+        help="The endpoint of recordings that name none (moto, data capture).",
+    )
     group.addoption("--sagetape-seed", metavar="N", type=int, help="Seed of every deck that a marker gives none.")
     for name, kind, text, default in INI:
         parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
@@ -212,6 +227,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from .pytest_plugin.run import run_of
 
         run_of(session.config).begin()
+    wishes = session.config.getoption("sagetape_import")
+    if wishes and not hasattr(session.config, "workerinput"):
+        from .pytest_plugin.run import run_of
+
+        run_of(session.config).take_in(wishes)
 
 
 @pytest.hookimpl(optionalhook=True)

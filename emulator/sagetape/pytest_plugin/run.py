@@ -123,6 +123,14 @@ class Run:
                 merged = merge_folder(folder, mode="new_episodes", skipped=frozenset())
                 self.notes += [f"recovered from a run that was cut off: {line}" for line in merged]
 
+    def take_in(self, wishes: Iterable[str]) -> None:
+        """Makes cassettes of what other tools recorded. Raises pytest.UsageError."""
+        from .importing import import_wishes
+
+        endpoint = self.config.getoption("sagetape_import_endpoint")
+        overwrites = bool(self.config.getoption("sagetape_import_overwrite"))
+        self.notes += import_wishes(wishes, endpoint=endpoint, overwrites=overwrites)
+
     # --- the end ---
 
     def finish(self, session: pytest.Session, reports: Iterable[Mapping[str, Any]]) -> None:
