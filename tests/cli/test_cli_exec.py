@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,9 @@ from click.testing import CliRunner
 from command_line import sagetape, started
 
 from sagetape.cli import main
+from sagetape.cli.exec import judge
 from sagetape.shell.host_os import port_owner
+from sagetape.shell.server_process import ServerProcess
 
 MODEL = 'def model(invocation):\n    return {"length": len(invocation.body)}\n'
 SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -301,3 +304,17 @@ def test_config_typos_are_listed_with_file_and_line(folder: Path, monkeypatch: p
     assert "3 problems" in done.stderr
     for place in ("sagetape.toml:1:", "sagetape.toml:2:", "sagetape.toml:4:"):
         assert f"  - {place} " in done.stderr
+
+
+class EndedServer:
+    """A server that has said its last line."""
+
+    summary = {"requests": 3, "failures": ["the disk is full"] * 3}  # noqa: RUF012
+
+
+def test_verdict_says_a_repeated_failure_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk fails every write with one text; the log has each as it happens."""
+    judge(cast(ServerProcess, EndedServer()), 6)
+    assert capsys.readouterr().err.count("the disk is full") == 1
+    judge(cast(ServerProcess, EndedServer()), 6)
+    assert "the disk is full (3 times)" in capsys.readouterr().err

@@ -288,7 +288,10 @@ def test_server_that_kept_a_secret_off_the_disk_ends_with_7(tmp_path: Path) -> N
             wire.post(b"{}")
             assert secret.encode() in wire.answer().body
             assert server.end() == 7
-            assert secret not in server.errors()
+            said = server.errors()
+    assert secret not in said
+    assert "[scrub] in sagetape.toml" in said
+    assert 'write there: allowed = ["' in said
     assert not kept(tape)
     assert not tape.exists() or secret.encode() not in tape.read_bytes()
 

@@ -115,7 +115,8 @@ class Player:
                 self.secrets += [f"{f.kind} in {f.place} (fingerprint {f.fingerprint})" for f in findings]
                 for finding in findings:
                     log.error(
-                        "not recorded: %s in %s of %s. Scrub it with a rule, or allow the fingerprint %s.",
+                        "not recorded: %s in %s of %s. Have it removed by a rule under [scrub] in sagetape.toml "
+                        '(headers, json_paths, patterns), or, if it is no secret, write there: allowed = ["%s"].',
                         finding.kind,
                         finding.place,
                         kept.interaction.call.endpoint,

@@ -23,5 +23,9 @@ def answer(parameters: Parameters, _scene: Scene) -> Script:
 
 
 KIND = Kind(
-    "throttle", "400 ThrottlingException: too many requests; SDKs try again.", Level.REQUEST, Parameters, answer=answer
+    "throttle",
+    "400 ThrottlingException, its message null as AWS sends it; SDKs try again.",
+    Level.REQUEST,
+    Parameters,
+    answer=answer,
 )
