@@ -27,6 +27,7 @@ SAMPLES: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[str, Any]]] = {
     "port_file": (("a", Path("a")), ("b", Path("b")), ('"c"', Path("c"))),
     "mode": (("verify", "verify"), ("none", "none"), ('"verify"', "verify")),
     "cassettes": (("a.tape", (Path("a.tape"),)), ("b.tape", (Path("b.tape"),)), ('"c.tape"', (Path("c.tape"),))),
+    "max_age_s": (("90d", 7_776_000.0), ("12h", 43_200.0), ('"30m"', 1800.0)),
     "record_to": (("a.tape", Path("a.tape")), ("b.tape", Path("b.tape")), ('"c.tape"', Path("c.tape"))),
     "upstream": (
         ("aws", ("aws",)),
