@@ -193,6 +193,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     deck = item.stash.get(DECK, None)
     if deck is not None:
         deck.check_misses()
+        deck.check_defects()
     return result
 
 

@@ -12,6 +12,7 @@ from ..core.verdict import Verdict
 from ..inprocess.requests import SeenRequest
 from .assertions import describe_requests, matching, miss_text
 from .backings import Backing
+from .errors import Errors
 
 
 class TestDeck:
@@ -27,6 +28,7 @@ class TestDeck:
         self._attached: list[Any] = []
         self._first = 0
         self._has_told = False
+        self.errors = Errors()
         self.verdict_at_end: Verdict | None = None
         self.blocked: list[str] = []
 
@@ -131,6 +133,15 @@ class TestDeck:
             self._has_told = True
             pytest.fail(self._miss_text(misses), pytrace=False)
 
+    def check_defects(self) -> None:
+        """Fails the test in whose call the server itself broke, also when its code swallowed the 500."""
+        defects = self.errors.take_defects()
+        if defects:
+            told = "\n".join(defects)
+            pytest.fail(
+                f"{self._owner}: a defect of the emulator, not of the test. Report it with this:\n{told}", pytrace=False
+            )
+
     def _miss_text(self, misses: Iterable[Entry]) -> str:
         return miss_text(list(misses), self._owner, remedy=self._remedy)
 
@@ -154,6 +165,7 @@ class TestDeck:
         lines = [] if self._has_told or not misses else [self._miss_text(misses)]
         lines += [f"blocked: a connection to {where}" for where in self.blocked]
         lines += [f"warning: {text}" for text in self.verdict().warnings]
+        lines += self.errors.texts
         counts = self.verdict().counts
         if counts:
             parts = ", ".join(f"{count} {source}" for source, count in sorted(counts.items()))

@@ -68,6 +68,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
         pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
     item.stash[DECK] = active.deck
     active.deck.begin_test(item.nodeid)
+    active.deck.errors.begin()
     changes, note = active.backing.changes()
     if note:
         run.note(note)
@@ -80,6 +81,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
         if active.guard is not None:
             lower_guard(active.guard)
         active.deck.detach()
+        active.deck.errors.end()
         environment.restore()
         if wanted.scope == "function":
             end_deck(active, run, item.nodeid)

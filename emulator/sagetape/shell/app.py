@@ -299,6 +299,8 @@ class App:
             dates, keep_alive = player.dates or self.dates, request.keep_alive
             request_id = entry.request_id.encode()
             return self._prepared(Prepared(script), request_id, keep_alive=keep_alive, dates=dates, source=entry.source)
+        if entry.status == 200 and entry.operation == operations.STREAM:
+            entry.parts_total = sum(1 for step in script if isinstance(step, Chunk))
         return self._steps(request, player, entry, replayed(script), length_bytes=script_length(script))
 
     def _steps(
@@ -318,12 +320,16 @@ class App:
             block = fill(template, request_id=entry.request_id.encode(), date=dates.now(), keep_alive=keep_alive)
             return explained(block, source) if self.explain else block
 
+        def count_part() -> None:
+            entry.parts_sent += 1
+
         return ScriptReply(
             in_flight(player, steps),
             fill_head=fill_head,
             clock=player.clock,
             keep_alive=keep_alive,
             length_bytes=length_bytes,
+            on_part=count_part,
             abandoned=player.drain,
         )
 

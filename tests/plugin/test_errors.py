@@ -1,0 +1,84 @@
+"""What goes wrong inside the server surfaces in the test that caused it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.plugin.conftest import Project, text_of
+
+pytest_plugins = ["pytester"]
+
+
+def test_defect_fails_the_test_that_met_it(project: Project) -> None:
+    """A 500 of the emulator that the code under test swallowed fails its test alone, with the traceback."""
+    project.write("""
+        class Broken:
+            def decide(self, call, *, now):
+                raise ZeroDivisionError("in the deck")
+
+        @pytest.mark.sagetape(allow_misses=True)
+        def test_meets(sagetape, monkeypatch):
+            player = sagetape._backing.opened.player
+            broken = Broken()
+            broken.settings, broken.router = player.deck.settings, player.deck.router
+            whole, player.deck = player.deck, broken
+            from botocore.config import Config
+            client = sagetape.client(config=Config(retries={"max_attempts": 0}))
+            with pytest.raises(ClientError, match="SagetapeInternalError"):
+                ask(client)
+            player.deck = whole
+
+        @pytest.mark.sagetape(allow_misses=True)
+        def test_other(sagetape):
+            pass
+    """)
+    result = project.run()
+    result.assert_outcomes(failed=1, passed=1)
+    assert "a defect of the emulator" in text_of(result)
+    assert "ZeroDivisionError: in the deck" in text_of(result)
+
+
+def test_models_exception_is_in_the_section(project: Project) -> None:
+    """A failing test's section holds the traceback of the model function that raised."""
+    Path(project.path, "own_models.py").write_text('def breaks(invocation):\n    raise KeyError("no such plan")\n')
+    project.write("""
+        @pytest.mark.sagetape(upstream="function:own_models:breaks")
+        def test_asks(sagetape):
+            call()
+    """)
+    result = project.run("-p", "no:logging")
+    result.assert_outcomes(failed=1)
+    section = text_of(result).partition(" Sagetape ")[2]
+    assert "own_models.py" in section
+    assert "no such plan" in section
+
+
+def test_parts_of_a_stream_over_http_are_counted(project: Project) -> None:
+    """A stream that is read whole over HTTP leaves nothing; of one that is left, the verdict says what was not read."""
+    Path(project.path, "long_models.py").write_text("def long(invocation):\n    return iter([bytes(500_000)] * 64)\n")
+    project.write("""
+        def stream():
+            client = boto3.client("sagemaker-runtime")
+            return client.invoke_endpoint_with_response_stream(EndpointName="llm", Body=b"{}")["Body"]
+
+        @pytest.mark.sagetape("long")
+        def test_reads(sagetape, request):
+            assert len(list(stream())) == 64
+            if request.config.getoption("sagetape_record") is None:
+                assert sagetape.journal[-1].parts_total == 64
+            assert sagetape.verdict().unread == ()
+
+        @pytest.mark.sagetape("long")
+        def test_leaves(sagetape, request):
+            if request.config.getoption("sagetape_record") is None:
+                body = stream()
+                next(iter(body))
+                body.close()
+    """)
+    record = ("--sagetape-record=once", "--sagetape-upstream=function:long_models:long")
+    project.run(*record).assert_outcomes(passed=2)
+    result = project.run("--sagetape-strict")
+    assert result.ret == 1
+    assert "test_leaves" in text_of(result)
+    assert "of 64 parts of a stream of llm were not read" in text_of(result)
+    assert text_of(result).count("were not read") == 1
