@@ -14,6 +14,7 @@ from . import chance
 from .conversations import Conversations, described, is_over
 from .damage import with_damage
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
+from .drift import drift_text
 from .errors import DAMAGED_CODE, CallerError, CassetteError, ReplayError
 from .faults.selection import Faults
 from .guard import Guard
@@ -30,7 +31,7 @@ from .recognition import Recognition
 from .refusals import endpoint_not_found
 from .routing import Router
 from .scrub import Collisions, Scrubber
-from .takes import INVOCATIONS_MAX, Takes, Turn
+from .takes import Attempts, Takes, Turn
 from .wire import Call, Interaction, Pause, Provenance, Script, SessionMark
 
 __all__ = ["Completed", "Deck", "DeckSettings", "Forward", "Kept", "Reply"]
@@ -57,7 +58,7 @@ class Deck:
     faults: Faults = field(default_factory=Faults)
     collisions: Collisions = field(default_factory=Collisions)
     warnings: dict[str, int] = field(default_factory=dict)  # the guard's findings, and how often each was seen
-    _attempts: dict[tuple[str, bytes], None] = field(default_factory=dict)
+    _attempts: Attempts = field(default_factory=Attempts)
     _waits: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -204,7 +205,7 @@ class Deck:
         if script is None:
             return None
         self.router.finish_early(case.route, now=case.now)
-        self._note_answer(case.entry, script)
+        case.entry.note(said_by(script))
         self.journal.settle(case.entry, source="fault")
         return self._made(case, script)
 
@@ -254,7 +255,13 @@ class Deck:
         if what is Outcome.FUNCTION and settings.miss_function is not None:
             chains = ((settings.miss_function,),)
         keep = what is Outcome.ASK_AND_KEEP
-        return Forward(case, chains, keep, what is Outcome.COMPARE, keep and self._is_retry(case))
+        return Forward(
+            case,
+            chains,
+            keep,
+            what is Outcome.COMPARE,
+            keep and self._attempts.is_again(case.call.invocation_id, case.key),
+        )
 
     def _default_answer(self, case: Case) -> Reply | None:
         """What the emulator itself says to a bare opening or closing, where the endpoint's sessions are its own."""
@@ -265,7 +272,7 @@ class Deck:
             return None
         self.router.finish_early(case.route, now=case.now)
         script, settled = self.conversations.settle(case, script, has_default=False, now=case.now)
-        self._note_answer(case.entry, script)
+        case.entry.note(said_by(script))
         self.journal.settle(case.entry, source="emulated")
         kept = None
         if self.settings.mode.keeps and settled is not None:
@@ -296,18 +303,6 @@ class Deck:
         is_declared = self.router.declared(endpoint) is not None
         return self.settings.closed_world and not is_declared and not self.library.has_endpoint(endpoint)
 
-    def _is_retry(self, case: Case) -> bool:
-        """Whether an SDK repeats an attempt that was forwarded before."""
-        if case.call.invocation_id is None:
-            return False
-        mark = (case.call.invocation_id, case.key)
-        if mark in self._attempts:
-            return True
-        self._attempts[mark] = None
-        if len(self._attempts) > INVOCATIONS_MAX:
-            del self._attempts[next(iter(self._attempts))]
-        return False
-
     # --- nobody answers ---
 
     def _refuse(self, error: CallerError, entry: Entry, *, wait_s: float = 0.0) -> Reply:
@@ -321,7 +316,7 @@ class Deck:
         self.router.finish(forward.route, now=now)
         if isinstance(refusal, CallerError):
             return self._refuse(refusal, forward.entry)
-        self._note_answer(forward.entry, refusal)
+        forward.entry.note(said_by(refusal))
         self.journal.settle(forward.entry, source="refused")
         return Reply(refusal, forward.entry)
 
@@ -345,9 +340,6 @@ class Deck:
         self.journal.settle(entry, source="damaged" if error.code == DAMAGED_CODE else "miss")
         return Reply(error.script(), entry)
 
-    def _note_answer(self, entry: Entry, script: Script) -> None:
-        entry.status, entry.code, entry.variant = said_by(script)
-
     def _warn(self, entry: Entry, text: str) -> None:
         entry.warnings += (text,)
         self.warnings[text] = self.warnings.get(text, 0) + 1
@@ -365,9 +357,11 @@ class Deck:
                 for warning in settled.warnings:
                     self._warn(entry, warning)
         entry.upstream = source
-        self._note_answer(entry, script)
+        entry.note(said_by(script))
         self.router.finish(case.route, now=now)
         self.journal.settle(entry, source="live")
+        if forward.compare:
+            self._compare(case, self.scrubber.script(script))
         if not forward.keep or not is_worth_keeping(script, keeps_errors=self.settings.record_errors):
             return Completed(script, None)
         if self.collisions.is_collision(case.key, case.removed):
@@ -384,6 +378,12 @@ class Deck:
         case.entry.kept = True
         return Kept(Interaction(case.scrubbed, self.scrubber.script(script), origin, mark, notes), case.key)
 
+    def _compare(self, case: Case, script: Script) -> None:
+        recorded = [self.library.read(number).interaction.script for number in self.library.takes(case.key)]
+        text = drift_text(case.call.endpoint, recorded, script, reading=self.matcher.rules.answer_reading())
+        if text:
+            self._warn(case.entry, text)
+
     def recorded(self, key: bytes) -> None:
         """What `complete` gave was written. It is not played in this run: an equal request makes the next take."""
         self.takes.skip_to_end(key, len(self.library.takes(key)))
@@ -397,4 +397,4 @@ class Deck:
         self.conversations.reset()
         self.router.reset()
         self.faults.rewind()
-        self._attempts.clear()
+        self._attempts.reset()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from . import meaning
-from .differences import EXACT, Difference, Tolerances, compare_answers
+from .differences import EXACT, Difference, Tolerances, compare_answers, describe
 from .library import waits
 from .rules import SCRUBBED
 from .wire import Call, Interaction, Script
@@ -94,6 +94,18 @@ def _latency(recorded_s: float, live_s: float, factor: float | None) -> list[Dif
     if factor is None or live_s <= (limit_s := max(recorded_s * factor, LATENCY_FLOOR_S)):
         return []
     return [Difference("latency", f"{recorded_s:.3f} s", f"{live_s:.3f} s", f"{limit_s:.3f} s are allowed")]
+
+
+def drift_text(endpoint: str, recorded: Sequence[Script], live: Script, *, reading: meaning.Reading) -> str:
+    """What the mode `verify` says of a live answer; empty when it means the same as one of the recorded takes."""
+    if not recorded:
+        return f"a request to {endpoint} is in no cassette: there is nothing to compare its answer with"
+    limits = Limits(reading)
+    found = [_differences(script, live, limits) for script in recorded]
+    if not all(found):
+        return ""
+    first = min(found, key=len)[0]
+    return f"an answer of {endpoint} has drifted from the recorded one: {describe(first)}"
 
 
 def by_endpoint(outcomes: Iterable[Outcome]) -> list[EndpointVerdict]:

@@ -47,6 +47,10 @@ class Entry:
     seconds_saved: float = 0.0
     """What the recorded waits would have cost."""
 
+    def note(self, said: tuple[int, str, str]) -> None:
+        """What the answer says: its status, its error code and the variant that gave it."""
+        self.status, self.code, self.variant = said
+
 
 @dataclass(slots=True)
 class Journal:

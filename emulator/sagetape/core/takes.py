@@ -95,3 +95,26 @@ class Takes:
         self._invocations[invocation_id, key] = index
         if len(self._invocations) > INVOCATIONS_MAX:
             self._invocations.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Which calls were forwarded before: while recording, an SDK's further attempt is marked as one."""
+
+    _seen: dict[tuple[str, bytes], None] = field(default_factory=dict)
+
+    def is_again(self, invocation_id: str | None, key: bytes) -> bool:
+        """Whether an SDK repeats an attempt; remembers this one."""
+        if invocation_id is None:
+            return False
+        mark = (invocation_id, key)
+        if mark in self._seen:
+            return True
+        self._seen[mark] = None
+        if len(self._seen) > INVOCATIONS_MAX:
+            del self._seen[next(iter(self._seen))]
+        return False
+
+    def reset(self) -> None:
+        """As if nothing had been forwarded."""
+        self._seen.clear()
