@@ -127,7 +127,7 @@ def test_rewrite_in_a_block_that_raised_keeps_the_old_tape(server: str, tmp_path
     tape = made(tmp_path)
     before = tape.read_bytes()
     asked = {"mode": "rewrite", "auth": "off", "upstream": ("function:models:model",), "python_path": tmp_path}
-    with pytest.raises(ZeroDivisionError), Emulator(record_to=tape, server=server, **asked) as emulator:
+    with pytest.raises(ZeroDivisionError), Emulator(record_to=tape, server=server, **asked) as emulator:  # noqa: PT012
         with Wire(emulator.url) as wire:
             wire.post(b"other", "Content-Type: text/plain", path="/endpoints/model/invocations")
             assert wire.answer().status == 200

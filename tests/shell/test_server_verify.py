@@ -10,6 +10,8 @@ import pytest
 from sagetape import Emulator
 
 MODELS = """
+from sagetape import Answer
+
 def before(invocation):
     return {"label": "stays", "score": 0.5}
 

@@ -15,7 +15,7 @@ from .signing import Key
 def usable_keys(
     keys: tuple[Key, ...], token: bytes | None, *, access_key_id: str, now: float, hint: str
 ) -> tuple[Key, ...]:
-    """The keys that this token belongs to and that have not expired. `hint`: which keys are known, if it is to be said."""
+    """The keys that this token belongs to and that have not expired. `hint`: which keys are known, if it is said."""
     if not keys:
         reason = f"access key {access_key_id} is not known to the emulator{f'; {hint}' if hint else ''}"
         raise refusals.invalid_token(reason)

@@ -161,7 +161,7 @@ def key_text(environ: Mapping[str, str], files: AwsFiles) -> str:
     origin = "environment variables" if variable_key(environ) else f"profile {active_profile(environ)}"
     if key in WELL_KNOWN_KEYS:
         return (
-            f"{key.access_key_id} ({origin}, public), known to every server but one whose upstream holds AWS credentials:"
+            f"{key.access_key_id} ({origin}, public), known to every server but one whose upstream holds credentials:"
             " that one takes your own keys and the pair on its ready line, or this pair with --allow-well-known-keys"
         )
     return f"{key.access_key_id} ({origin}), known to every server that this user starts"

@@ -27,7 +27,7 @@ def stop_signals(platform: str = sys.platform) -> tuple[str, ...]:
 
 
 def abandoning_signal(platform: str = sys.platform) -> signal.Signals | None:
-    """What ends a server as Ctrl-C does, so that a recording replaces nothing; None where it must be killed for that."""
+    """What ends a server as Ctrl-C does, so that a recording replaces nothing; None where only killing it does."""
     return None if platform == "win32" else signal.SIGINT
 
 

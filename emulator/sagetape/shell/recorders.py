@@ -125,7 +125,7 @@ def remember_accounts(cassette: Cassette, seen: Callable[[], Sequence[str]]) -> 
 
 
 def damage_of(shelf: Shelf, *, is_strict: bool = False) -> list[str]:
-    """A sentence for each damaged place of a deck's cassettes that is known so far; raises CassetteDamaged if strict."""
+    """A sentence for each damaged place of a deck's cassettes that is known; raises CassetteDamaged if strict."""
     found = [line for cassette in shelf.cassettes for line in cassette.report.lines() if not cassette.report.is_sound]
     if is_strict and found:
         listed = "\n".join(found)
