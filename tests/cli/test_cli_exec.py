@@ -98,6 +98,20 @@ def test_recording_then_replay_then_a_miss(folder: Path) -> None:
     assert "verdict: 1 request (1 miss), failed with 3" in missed.stderr
 
 
+def test_strict_fails_on_what_was_never_played(folder: Path) -> None:
+    """An interaction that nothing asked for is told, and fails the run with --strict alone."""
+    words = ("--auth", "off", "--", PYTHON, "-c")
+    sagetape(folder, "exec", "--record", "a.tape", "--upstream", "function:models:model", *words, CALL, "one")
+    lax = sagetape(folder, "exec", "--replay", "a.tape", *words, "pass")
+    assert lax.returncode == 0
+    assert "never played" in lax.stderr
+    strict = sagetape(folder, "exec", "--replay", "a.tape", "--strict", *words, "pass")
+    assert strict.returncode == 3
+    assert "failed with 3" in strict.stderr
+    whole = sagetape(folder, "exec", "--replay", "a.tape", "--strict", *words, CALL, "one")
+    assert whole.returncode == 0
+
+
 def test_flags_reach_the_server_as_they_were_written(folder: Path) -> None:
     """A fault, a switch turned off, and a flag given twice."""
     flags = ("--fault", "unavailable:count=1", "--no-strict", "--region", "eu-west-1", "--region", "us-east-1")

@@ -50,7 +50,8 @@ def exec_(
     """Run COMMAND against a server of its own, on a free port.
 
     With --replay or --record as those commands do, else as serve does. Ends with COMMAND's exit code when it is not 0,
-    else with 3 after a miss, else with the server's.
+    else with 3 after a miss (with --strict after every finding of the verdict, such as an interaction that was never
+    played), else with the server's.
     """
     if replay and record:
         raise click.UsageError("--replay and --record exclude each other: give one of them.")
@@ -85,7 +86,7 @@ def run_against(server: ServerProcess, settings: ServerSettings, command: Sequen
             tell(
                 f"  {settings.record_to} is as it was: the command ended with {code}, so the recording replaced nothing"
             )
-        verdict = judge(server, code if abandons else own)
+        verdict = judge(server, code if abandons else own, is_strict=settings.strict)
     return code or verdict
 
 
@@ -149,7 +150,7 @@ def amounts_to(counts: Mapping[str, int], *, has_unreached: bool) -> int:
     return UpstreamError.exit_code if has_unreached else 0
 
 
-def judge(server: ServerProcess, own: int) -> int:
+def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
     """Prints the verdict on standard error; the exit code it stands for."""
     counts = {name: count for name, count in server.summary.items() if isinstance(count, int) and count}
     requests = counts.pop("requests", 0)
@@ -159,6 +160,8 @@ def judge(server: ServerProcess, own: int) -> int:
     if struck:
         text += f"; {struck_text(struck)}"
     code = own or amounts_to(counts, has_unreached=bool(unreached))
+    if is_strict and server.summary.get("findings"):
+        code = code or ReplayError.exit_code
     for failure, count in unreached.items():
         tell(f"  {harmless(unreached_text(failure, count))}")
     for failure, count in Counter(map(str, server.summary.get("failures", ()))).items():
