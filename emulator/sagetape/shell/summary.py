@@ -17,8 +17,6 @@ from .decks import Past
 
 FINDINGS_MAX = 50  # of a verdict on one line; the counts tell the rest
 
-STRICT_EXIT = 3  # a failed check, as after a miss
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -82,10 +80,7 @@ def sum_up(
         sys.stderr.write(f"warning: {unreached_text(failure, count)}\n")
     for warning, count in found.past.warnings.items():
         sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
-    if is_interrupted:
-        return 130
-    code = exit_code(found, is_strict=assembly.settings.strict)
-    return code or (STRICT_EXIT if assembly.settings.strict and judged.get("findings") else 0)
+    return 130 if is_interrupted else exit_code(found, is_strict=assembly.settings.strict)
 
 
 def judged_fields(verdict: RunVerdict, *, told: Container[str]) -> dict[str, Any]:
