@@ -192,7 +192,7 @@ def test_doctor_says_where_the_public_pair_is_not_known(tmp_path: Path) -> None:
     public = {"AWS_ACCESS_KEY_ID": DEVELOPMENT_KEY.access_key_id}
     public["AWS_SECRET_ACCESS_KEY"] = DEVELOPMENT_KEY.secret_access_key
     assert "every server that this user starts" in key_text(own, read_aws_files(own, home=tmp_path))
-    assert "but one whose upstream holds AWS credentials" in key_text(public, read_aws_files(public, home=tmp_path))
+    assert "but one whose upstream holds credentials" in key_text(public, read_aws_files(public, home=tmp_path))
 
 
 def test_active_profile_is_botocores(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
