@@ -6,7 +6,8 @@ has the marker or asks for a fixture. Entry point group `pytest11`.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from argparse import ArgumentError
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -44,7 +45,41 @@ INI: Final[tuple[tuple[str, str, str, Any], ...]] = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+class Claims:
+    """Watches plugins while they are loaded: of an option that two of them add, pytest does not tell whose it is."""
+
+    def __init__(self, manager: pytest.PytestPluginManager) -> None:
+        self._manager = manager
+        self._stop = manager.add_hookcall_monitoring(lambda *_: None, self._check)
+
+    def _check(self, outcome: Any, hook: str, impls: Sequence[Any], _: object) -> None:
+        if hook == "pytest_addoption" and isinstance(outcome.exception, ValueError | ArgumentError):
+            from .pytest_plugin.claims import refusal_for
+
+            if refused := refusal_for(self._manager, impls, add_options):
+                outcome.force_exception(refused)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, Any, Any]:
+        """Stops: the first conftests are the last that may add options."""
+        try:
+            return (yield)
+        finally:
+            self._stop()
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    try:
+        add_options(parser)
+    except (ValueError, ArgumentError) as error:
+        from .pytest_plugin.claims import others, refusal_for
+
+        raise (refusal_for(pluginmanager, others(pluginmanager), add_options) or error) from None
+    pluginmanager.register(Claims(pluginmanager), "sagetape-claims")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Options and lines of the ini file."""
     group = parser.getgroup("sagetape", "SageMaker Runtime from cassettes (sagetape)")
     group.addoption("--sagetape-record", metavar="MODE", choices=MODES, help=f"Record mode: {', '.join(MODES)}.")
     group.addoption(
@@ -123,7 +158,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Says who owns `--record-mode` when it was given and is not ours."""
     if config.stash.get(ALIAS, True) or config.getoption("record_mode", None) in (None, "none"):
         return None
-    return "sagetape: --record-mode belongs to another plugin here; for SageMaker Runtime write --sagetape-record=MODE"
+    from .pytest_plugin.claims import owner_of
+
+    owner = owner_of(config.pluginmanager, "--record-mode") or "another plugin"
+    return f"sagetape: --record-mode belongs to {owner} here; for SageMaker Runtime write --sagetape-record=MODE"
 
 
 # --- collection -------------------------------------------------------------------------------------------------------

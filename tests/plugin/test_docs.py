@@ -61,7 +61,7 @@ class Options:
 def test_testing_page_names_everything() -> None:
     """Every option, ini line, marker argument, fixture, mode, cut and method of the fixture stands on the page."""
     options = Options()
-    testing.pytest_addoption(options)  # type: ignore[arg-type]
+    testing.add_options(options)  # type: ignore[arg-type]
     assert len(options.names) > 10
     methods = {name for name in vars(TestDeck) if not name.startswith("_")}
     internal = {"runtime_client", "check_misses", "check_defects", "begin_test", "detach", "section"}

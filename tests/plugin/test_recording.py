@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import textwrap
+
 import pytest
 
 from tests.client.standin import Standin
@@ -112,17 +115,68 @@ def test_record_mode_is_another_name_while_nobody_owns_it(project: Project, real
     assert project.tapes() == ["cassettes/test_it/test_one.tape"]
 
 
+CLAIMS = """
+    def pytest_addoption(parser):
+        parser.addoption("{}", default=None)
+"""
+
+
 def test_record_mode_stays_with_its_owner(project: Project, real: Standin) -> None:
-    """Another plugin's `--record-mode` is left alone, and the header says how to record SageMaker Runtime."""
-    project.pytester.makeconftest("""
-        def pytest_addoption(parser):
-            parser.addoption("--record-mode", default=None)
-    """)
+    """Another plugin's `--record-mode` is left alone; the header names that plugin and says how to record here."""
+    project.pytester.makeconftest(CLAIMS.format("--record-mode"))
     project.write(ONE)
     result = project.run("--record-mode=once")
     result.assert_outcomes(failed=1)
-    assert "--sagetape-record=MODE" in text_of(result)
+    header = next(line for line in result.outlines if line.startswith("sagetape: --record-mode belongs to"))
+    assert str(project.path / "conftest.py") in header
+    assert "--sagetape-record=MODE" in header
     assert real.arrived == []
+
+
+@pytest.mark.parametrize("option", ["--sagetape-record", "--sagetape-strict"])
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_conftest_that_claims_our_option_is_named(project: Project, option: str, workers: tuple[str, ...]) -> None:
+    """Two owners of one option: one line that names the option, both owners and what can be done; no traceback."""
+    project.pytester.makeconftest(CLAIMS.format(option))
+    project.write("def test_nothing(): pass")
+    result = project.run_apart(*workers)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (told,) = [line for line in result.errlines if line.startswith("ERROR: ")]
+    assert f"{option} is claimed twice" in told
+    assert "the plugin 'sagetape' (" in told
+    assert f"the conftest {project.path / 'conftest.py'}" in told
+    assert "-p no:sagetape" in told
+    assert "Traceback" not in result.stderr.str()
+
+
+@pytest.mark.parametrize("way", ["before", "after", "distribution"])
+def test_plugin_that_claims_our_option_is_named(project: Project, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Whether it is loaded before ours, after it, or from a distribution: the message is the same, and names it."""
+    project.pytester.makepyfile(claimer=textwrap.dedent(CLAIMS.format("--sagetape-record")))
+    project.write("def test_nothing(): pass")
+    monkeypatch.setenv("PYTHONPATH", str(project.path), prepend=os.pathsep)
+    if way == "after":
+        monkeypatch.setenv("PYTEST_PLUGINS", "claimer")
+    if way == "distribution":
+        described = project.path / "rival-2.5.dist-info"
+        described.mkdir()
+        (described / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 2.5\n")
+        (described / "entry_points.txt").write_text("[pytest11]\nclaimer = claimer\n")
+    result = project.run_apart(*(("-p", "claimer") if way == "before" else ()))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = result.stderr.str()
+    assert "--sagetape-record is claimed twice: by the plugin 'sagetape'" in told
+    assert f"the plugin 'claimer' ({'rival 2.5, ' if way == 'distribution' else ''}{project.path}" in told
+    assert "-p no:claimer or -p no:sagetape" in told
+
+
+def test_plugins_own_mistake_keeps_its_traceback(project: Project) -> None:
+    """A plugin that claims nothing of ours and breaks is told by pytest as ever."""
+    project.pytester.makeconftest("def pytest_addoption(parser):\n    raise ValueError('my own mistake')\n")
+    project.write("def test_nothing(): pass")
+    result = project.run_apart()
+    assert "ValueError: my own mistake" in result.stderr.str()
+    assert "claimed twice" not in result.stderr.str()
 
 
 def test_missing_cassette_that_is_named_stops_the_test(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +195,13 @@ def test_missing_cassette_that_is_named_stops_the_test(project: Project, monkeyp
     assert "test_it.py::test_named" in shown
     assert "changes.tape" in shown
     assert "pytest --sagetape-record=once" in shown
+    assert shown.count("no such cassette") == 1
     monkeypatch.setenv("CI", "1")
-    assert "was the file committed" in text_of(project.run())
+    told = text_of(project.run()).partition(" ERRORS ")[2].partition("short test summary")[0]
+    assert told.count("no such cassette") == 1
+    assert "Was the file committed?" in told
+    assert "record it on your own machine and commit cassettes/cahnges.tape:  pytest --sagetape-record=once" in told
+    assert "--sagetape-record-in-ci" in told
 
 
 @pytest.mark.parametrize(

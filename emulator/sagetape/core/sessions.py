@@ -100,9 +100,10 @@ class Sessions:
     _ended: dict[tuple[str, str], Session] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
-    def left_open(self) -> tuple[str, ...]:
-        """Ids of live sessions that were opened and neither closed nor seen expired; replayed ones end as recorded."""
-        return tuple(one.id for one in self._live.values() if not one.ended and not one.is_replayed)
+    def left_open(self, *, now: float) -> tuple[str, ...]:
+        """Ids of live sessions that were neither closed nor have expired; replayed ones end as recorded."""
+        live = (one for one in self._live.values() if not one.ended and not one.is_replayed)
+        return tuple(one.id for one in live if now < one.expires_at)
 
     # --- before the answer ---
 

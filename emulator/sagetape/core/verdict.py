@@ -120,7 +120,15 @@ class Verdict:
             f"{one.parts_total - one.parts_read} of {one.parts_total} parts of a stream of {one.endpoint} were not read"
             for one in self.unread
         ]
-        found += [f"session {one} was opened and not closed" for one in self.open_sessions]
+        found += [
+            f"session {one} was opened and not closed; close it as its model wants, or advance a virtual clock past "
+            "its end"
+            for one in self.open_sessions
+        ]
+        found += [
+            f"a connection to {one} was stopped; make its client after the deck, attach it, or allow the host"
+            for one in self.blocked
+        ]
         if not self.allow_unused:
             found += [f"steps {_numbers(one.steps)} of session {one.lane} were not visited" for one in self.unvisited]
         return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from ..inprocess.requests import SeenRequest
 
 SHOWN_MAX: Final = 10
 BODY_CHARS: Final = 300
+SERVERS_REMEDY: Final = re.compile(r"record the call: sagetape record \S+ --upstream \S+")
+"""What to do as a server says it (`core/misses.py`); a test is recorded by another command."""
 
 
 def matching(requests: Sequence[SeenRequest], endpoint: str, *, body: Any) -> list[SeenRequest]:
@@ -60,7 +63,8 @@ def miss_text(misses: Sequence[Entry], owner: str, *, remedy: str) -> str:
     count = len(misses)
     lines = [f"{count} request{'' if count == 1 else 's'} of {owner} had no recorded answer."]
     for entry in misses[:SHOWN_MAX]:
-        lines += ["", *(f"  {line}" for line in entry.detail.splitlines())]
+        detail = SERVERS_REMEDY.sub("record the call, see below", entry.detail) if remedy else entry.detail
+        lines += ["", *(f"  {line}" for line in detail.splitlines())]
     if count > SHOWN_MAX:
         lines += ["", f"  and {count - SHOWN_MAX} more"]
     return "\n".join([*lines, *(["", remedy] if remedy else [])])

@@ -65,7 +65,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
     try:
         active = shared_deck(item, run, wanted) or opened_deck(item, run, wanted)
     except SagetapeError as error:
-        pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None  # told once
     item.stash[DECK] = active.deck
     active.deck.begin_test(item.nodeid)
     active.deck.errors.begin()
@@ -119,7 +119,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
         take_per_thread(item, opened)
         backing = Shown(opened, hub, run.options.prices, real_endpoint=given_endpoint(os.environ))
     run.opened(places)
-    deck = TestDeck(backing, item.nodeid, allow_misses=wanted.allow_misses, remedy=remedy(item, run, places))
+    deck = TestDeck(backing, item.nodeid, allow_misses=wanted.allow_misses, remedy=remedy(item, run, wanted, places))
     guard = guard_for(item, run, wanted, settings)
     if guard is not None:
         deck.blocked = guard.blocked
@@ -186,8 +186,19 @@ def present(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 def missing(path: Path, item: pytest.Item, run: Run) -> str:
     """A cassette that is not there: which, what is, and what to do."""
     found = missing_text(path).partition(" Record it with:")[0]
-    where = " This is a CI job, where nothing is recorded: was the file committed?" if run.options.is_ci else ""
-    return f"{found}{where} Record it with: pytest --sagetape-record=once {item.nodeid}"
+    return f"{found} {how_to_record(item, run, path, mode='once')}"
+
+
+def how_to_record(item: pytest.Item, run: Run, path: Path, *, mode: str) -> str:
+    """The command, and where it is to be run."""
+    command = f"pytest --sagetape-record={mode} {item.nodeid!r}"
+    if not run.options.is_ci:
+        return f"Record it:  {command}"
+    return (
+        "This is a CI job (the variable CI is set), where nothing is recorded. Was the file committed? If there is "
+        f"none yet, record it on your own machine and commit {run.shown(path)}:  {command}\n"
+        "(A job that is there to record needs --sagetape-record-in-ci as well.)"
+    )
 
 
 def deck_keywords(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> dict[str, Any]:
@@ -219,11 +230,11 @@ def guard_for(item: pytest.Item, run: Run, wanted: Wanted, settings: ServerSetti
     return Guard(item.nodeid, (*run.options.allowed_hosts, *wanted.allow_hosts))
 
 
-def remedy(item: pytest.Item, run: Run, places: Places) -> str:
+def remedy(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> str:
     """The command that records what was missed."""
     if places.target is not None:
         return ""
-    mode = "new_episodes" if places.played else "once"
-    where = "" if places.played else " This test has no cassette yet."
-    ci = " Nothing is recorded in a CI job: record on your own machine." if run.options.is_ci else ""
-    return f"Record it:{where}{ci}  pytest --sagetape-record={mode} {item.nodeid!r}"
+    if places.played:
+        return how_to_record(item, run, places.played[0], mode="new_episodes")
+    path = default_path(item, run.options.folder, scope=wanted.scope)
+    return f"This test has no cassette yet. {how_to_record(item, run, path, mode='once')}"

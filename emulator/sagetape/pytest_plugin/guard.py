@@ -60,7 +60,7 @@ class Guard:
         return any(fnmatchcase(host, pattern) for pattern in self.allowed)
 
     def _refuse(self, where: str) -> None:
-        if where not in self.blocked:
+        if where not in self.blocked and where.rpartition(":")[0] not in METADATA:
             self.blocked.append(where)
         raise NetworkBlocked(
             f"{self.owner} tried to reach {where} while a cassette plays, and was stopped. A client that was made "

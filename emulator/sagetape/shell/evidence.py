@@ -22,7 +22,7 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
         cassettes=tuple(uses(player, left)),
         unread=unread_streams(entries),
         unvisited=tuple(Unvisited(lane, steps) for lane, steps in sorted(left.items())),
-        open_sessions=deck.conversations.sessions.left_open(),
+        open_sessions=deck.conversations.sessions.left_open(now=player.clock.now()),
         warnings=tuple(dict.fromkeys((*deck.warnings, *doubts(player)))),
         unreached=tuple(player.unreached),
         struck=dict(deck.journal.struck),
