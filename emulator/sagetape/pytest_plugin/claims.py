@@ -87,6 +87,6 @@ def refusal(manager: Any, option: str, *, name: str, plugin: Any) -> pytest.Usag
     own = described(manager, OURS, manager.get_plugin(OURS))
     leaving = f"-p no:{OURS}" if str(name).endswith("conftest.py") else f"-p no:{name} or -p no:{OURS}"
     return pytest.UsageError(
-        f"{option} is claimed twice: by {own}, and by {described(manager, name, plugin)}. pytest gives an option to one "
-        f"plugin only. Rename it there (ours all begin with --sagetape-), or leave one of the two out: {leaving}."
+        f"{option} is claimed twice: by {own}, and by {described(manager, name, plugin)}. pytest gives an option to "
+        f"one plugin only. Rename it there (ours all begin with --sagetape-), or leave one of the two out: {leaving}."
     )
