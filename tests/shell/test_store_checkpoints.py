@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import msgpack
 import pytest
 from independent_tape import frames, interactions
 from tape_samples import interaction, key_of
 
-from sagetape.core.checkpoints import EVERY_BYTES, EVERY_COUNT
-from sagetape.core.framing import CHECKPOINT, INDEX
+from sagetape.core.checkpoints import EVERY_BYTES, EVERY_COUNT, FANOUT
+from sagetape.core.framing import CHECKPOINT, INDEX, frame
 from sagetape.shell.store import Cassette, compact, verify
 
 
@@ -184,10 +185,6 @@ def nobody(values: dict) -> None:
 @pytest.mark.parametrize("change", [wrong_place, forward, loop, too_many, other_start, nobody])
 def test_hostile_checkpoint_is_not_believed(killed: Path, tmp_path: Path, change: Callable[[dict], None]) -> None:
     """A checkpoint with right checksums that says what cannot be: the file is walked, and verify tells."""
-    import msgpack
-
-    from sagetape.core.framing import frame
-
     data, path = killed.read_bytes(), tmp_path / "b.tape"
     found = [one for one in frames(data)[0] if one["kind"] == CHECKPOINT][-1]
     values = msgpack.unpackb(found["payload"])
@@ -214,3 +211,118 @@ def test_sharing_recorders_keep_each_others_checkpoints(tmp_path: Path) -> None:
     assert verify(path).is_sound
     with Cassette.open(path) as cassette:
         assert len(cassette) == EVERY_COUNT * 2 + 23
+
+
+# --- checkpoints that take the place of others ------------------------------------------------------------------
+
+
+SMALL = 4
+"""Interactions between two checkpoints here, so that a small file has three generations of them."""
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints after few interactions."""
+    for module in ("core.checkpoints", "shell.store.cassette", "shell.store.contents"):
+        monkeypatch.setattr(f"sagetape.{module}.EVERY_COUNT", SMALL)
+
+
+def row(path: Path) -> list[dict]:
+    """The checkpoints from which opening makes the index, the last first, read as cassettes/README.md says."""
+    found = {one["at"]: one for one in frames(path.read_bytes())[0]}
+    at = max(one["at"] for one in found.values() if one["kind"] in (INDEX, CHECKPOINT))
+    taken = []
+    while found[at]["kind"] == CHECKPOINT:
+        taken.append(msgpack.unpackb(found[at]["payload"]))
+        at = taken[-1]["previous"]
+    return taken
+
+
+def record_generations(path: Path, *, count: int = SMALL * FANOUT * FANOUT + SMALL * 21) -> None:
+    """A recorder that was killed after three generations of checkpoints, with changes that they must carry on."""
+    cassette = Cassette.open(path, writable=True)
+    for number in range(count):
+        cassette.append(*one(number))
+        if number % 150 == 20:
+            cassette.retire(key_of(number - 7))
+            cassette.allow([f"alarm {number}"])
+            cassette.supersede(key_of(number - 3), [one(number - 3, answer=b"new")[0]])
+    cassette.discard()
+
+
+@pytest.mark.usefixtures("often")
+def test_row_of_checkpoints_stays_short(tmp_path: Path) -> None:
+    """However many checkpoints were written, opening reads a few: later ones take the place of their predecessors."""
+    path = tmp_path / "a.tape"
+    record_generations(path)
+    written, taken = kinds(path).count(CHECKPOINT), row(path)
+    assert written > FANOUT * FANOUT
+    assert len(taken) <= 2 * FANOUT
+    assert sum(one["count"] for one in taken) > SMALL * FANOUT * FANOUT
+    assert {one["count"] // (SMALL * FANOUT) for one in taken} >= {0, 1}
+    assert facts(path) == facts(path, use_index=False)
+    assert verify(path).is_sound
+
+
+@pytest.mark.usefixtures("often")
+def test_recording_goes_on_over_generations_of_checkpoints(tmp_path: Path) -> None:
+    """Recorders that are killed and closed in turns keep one short row, and it says what walking says."""
+    path = tmp_path / "a.tape"
+    for start in range(0, 1200, 60):
+        cassette = Cassette.open(path, writable=True)
+        record(cassette, range(start, start + 60 - start % 7))
+        cassette.append(*one(start, answer=b"again"))
+        (cassette.close if start % 240 == 120 else cassette.discard)()
+        assert facts(path) == facts(path, use_index=False), start
+    assert len(row(path)) <= 2 * FANOUT
+    assert verify(path).is_sound
+
+
+@pytest.mark.usefixtures("often")
+def test_torn_or_flipped_generation_falls_back(tmp_path: Path) -> None:
+    """Every checkpoint of a row in turn torn, and flipped: what the records say is served, and the flip is told."""
+    path, broken = tmp_path / "a.tape", tmp_path / "b.tape"
+    record_generations(path, count=SMALL * FANOUT * 3)
+    data, whole = path.read_bytes(), frames(path.read_bytes())[0]
+    for found in [one for one in whole if one["kind"] in (INDEX, CHECKPOINT)]:
+        for length in (found["at"] + 39, found["end"] - 1, found["end"]):
+            broken.write_bytes(data[:length])
+            with Cassette.open(broken) as cassette:
+                numbers = [cassette.contents.index.columns["offsets"][number] for number in cassette.numbers()]
+                assert len(numbers) == len(interactions(data[:length])), length
+                assert cassette.report.torn_bytes == (length - found["at"]) % (found["end"] - found["at"])
+        flipped = bytearray(data)
+        flipped[(found["at"] + 40 + found["end"]) // 2] ^= 4
+        broken.write_bytes(flipped)
+        with Cassette.open(broken) as cassette:
+            assert [cassette.key(number) for number in cassette.numbers()] == [key for key, _ in interactions(data)]
+        assert not verify(broken).is_sound
+
+
+@pytest.mark.usefixtures("often")
+def test_sharing_recorders_agree_on_generations(tmp_path: Path) -> None:
+    """Two recorders in turns, each of which takes over the other's checkpoints: the file is as walking says."""
+    path = tmp_path / "a.tape"
+    with Cassette.open(path, writable=True, shared=True) as first:
+        with Cassette.open(path, writable=True, shared=True) as second:
+            for number in range(SMALL * FANOUT * 6):
+                (first, second)[number % 3 == 0].append(*one(number))
+    assert facts(path) == facts(path, use_index=False)
+    assert len(row(path)) <= 2 * FANOUT
+    assert verify(path).is_sound
+
+
+@pytest.mark.usefixtures("often")
+def test_row_of_old_checkpoints_still_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose checkpoints all continue the one right before, as the first version wrote them, opens by its row."""
+    path = tmp_path / "a.tape"
+    with monkeypatch.context() as patched:
+        patched.setattr("sagetape.core.checkpoints.FANOUT", 10**6)
+        record(cassette := Cassette.open(path, writable=True), range(SMALL * 100))
+        cassette.discard()
+    assert len(row(path)) == 99
+    assert facts(path) == facts(path, use_index=False)
+    record(cassette := Cassette.open(path, writable=True), range(500, 500 + SMALL * 2))
+    cassette.discard()
+    assert len(row(path)) <= FANOUT
+    assert facts(path) == facts(path, use_index=False)

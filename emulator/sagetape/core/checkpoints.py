@@ -1,26 +1,66 @@
 """Checkpoints: the index in instalments, so that a recorder that was killed costs the next start no walk.
 
-Each says what came since the one before it (or since an index); the row of them, read backwards from the last, is the
-index. Refuses one whose columns do not have the stated lengths, that points forward, or that refers to what is not
+Each says what came since the one that it names (or since an index); the row of them, read backwards from the last, is
+the index. Every now and then one takes the place of its predecessors, as the levels of a log-structured merge tree do
+(O'Neil et al. 1996), so that the row stays short however long the recording is. Refuses one whose columns do not have the stated lengths, that points forward, or that refers to what is not
 there; then the caller walks the file.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
 
-from .digests import sorted_pairs
+from .digests import merged_runs, sorted_pairs
 from .framing import CHECKPOINT, NO_TAG, TAIL, Buffer, frame
-from .index import COLUMNS, DIGEST_BYTES, RETIRED, Index, checked_texts, columns_from, little_endian, pack_texts
+from .index import (
+    COLUMNS,
+    DIGEST_BYTES,
+    Index,
+    checked_texts,
+    columns_from,
+    little_endian,
+    pack_texts,
+    retired_in,
+)
 from .payload import RecordError, member, pack_before_tail
 
 EVERY_COUNT: Final = 512
 """Interactions between two checkpoints: walking so many takes some ten milliseconds."""
 EVERY_BYTES: Final = 16 * 2**20
 """Or bytes of the file: the last checkpoint is looked for backwards from the end."""
+
+
+FANOUT: Final = 16
+"""So many checkpoints of about one size become one: each interaction is then written twice per sixteen-fold growth."""
+MERGED_MAX: Final = 2**17
+"""Interactions and bodies of a checkpoint made of others: 14 MB, well within the search for the last one."""
+
+BodyPairs: TypeAlias = "tuple[array[int], array[int]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Instalment:
+    """One checkpoint of a file, as far as a later one that takes its place must know it."""
+
+    at: int
+    """Its offset."""
+    previous: int
+    """The offset of the one that it continues."""
+    first: int
+    end: int
+    """Interactions before those that it covers, and up to its last."""
+    texts: int
+    """Names before those that it adds."""
+    bodies: BodyPairs
+    retired: tuple[int, ...] = ()
+    is_amended: bool = False
+
+    @property
+    def size(self) -> int:
+        return max(self.end - self.first, len(self.bodies[0]))
 
 
 @dataclass(slots=True)
@@ -34,38 +74,84 @@ class Since:
     """Names that they cover."""
     base: int
     """Interactions that the index under all of them covers."""
+    row: tuple[Instalment, ...] = ()
+    """The checkpoints above that index, the last one last."""
     bodies: list[tuple[bytes, int]] = field(default_factory=list)
     """Address and offset of each body."""
     retired: list[int] = field(default_factory=list)
     is_amended: bool = False
     """Whether the settings changed."""
 
-    def covered(self, index: Index, *, at: int) -> Since:
-        """After a checkpoint of all of it was written at an offset."""
-        return Since(at, len(index), len(index.names.texts), self.base)
+    def covered(self, index: Index, new: Instalment) -> Since:
+        """After a checkpoint of all of it was written; those that it takes the place of leave the row."""
+        row = tuple(one for one in self.row if one.at <= new.previous)
+        return Since(new.at, len(index), len(index.names.texts), self.base, (*row, new))
+
+    def due(self, index: Index) -> Instalment:
+        """The next checkpoint, not yet placed: what came since, and the checkpoints before it that it replaces."""
+        new = self._own(index)
+        row = list(self.row)
+        while len(alike := _alike(row, new)) >= FANOUT - 1 and sum(one.size for one in alike) <= MERGED_MAX:
+            new = _merged(alike, new)
+            del row[-len(alike) :]
+        return new
+
+    def from_previous(self, index: Index, previous: int, *, at: int) -> Instalment | None:
+        """A checkpoint that another recorder wrote of the same, down to an offset; None when that is not in the row."""
+        new = self._own(index)
+        replaced = [one for one in self.row if one.at > previous]
+        merged = _merged(replaced, new) if replaced else new
+        return replace(merged, at=at) if merged.previous == previous else None
+
+    def _own(self, index: Index) -> Instalment:
+        pairs = sorted_pairs([digest[:8] for digest, _ in self.bodies], [at for _, at in self.bodies])
+        retired = tuple(sorted(set(self.retired)))
+        return Instalment(0, self.at, self.first, len(index), self.texts, pairs, retired, self.is_amended)
 
 
-def checkpoint_record(index: Index, since: Since, settings: Mapping[str, Any], *, offset: int) -> list[Buffer]:
+def _alike(row: Sequence[Instalment], new: Instalment) -> list[Instalment]:
+    """The last ones of a row that are not of a larger class than a new one."""
+    limit = EVERY_COUNT
+    while limit < new.size:
+        limit *= FANOUT
+    found = 0
+    while found < len(row) and row[-1 - found].size <= limit:
+        found += 1
+    return list(row[len(row) - found :])
+
+
+def _merged(old: Sequence[Instalment], new: Instalment) -> Instalment:
+    """One that says what some neighbours and the new one say."""
+    every = [*old, new]
+    return replace(
+        old[0],
+        end=new.end,
+        bodies=merged_runs(one.bodies for one in every),
+        retired=tuple(sorted({number for one in every for number in one.retired})),
+        is_amended=any(one.is_amended for one in every),
+    )
+
+
+def checkpoint_record(index: Index, new: Instalment, settings: Mapping[str, Any], *, offset: int) -> list[Buffer]:
     """The buffers of a checkpoint that goes to this offset; it holds the settings when they changed."""
     index.level()
-    first = since.first
-    keys = bytes(index.keys[first * DIGEST_BYTES :])
-    numbers = range(first, len(index))
-    parts = [index.columns[name][first:] for name in COLUMNS]
-    parts += sorted_pairs([keys[at : at + 8] for at in range(0, len(keys), DIGEST_BYTES)], numbers)
-    parts += sorted_pairs([digest[:8] for digest, _ in since.bodies], [at for _, at in since.bodies])
-    texts = pack_texts(index.names.texts[since.texts :])
+    first, end = new.first, new.end
+    keys = bytes(index.keys[first * DIGEST_BYTES : end * DIGEST_BYTES])
+    parts = [index.columns[name][first:end] for name in COLUMNS]
+    parts += sorted_pairs([keys[at : at + 8] for at in range(0, len(keys), DIGEST_BYTES)], range(first, end))
+    parts += new.bodies
+    texts = pack_texts(index.names.texts[new.texts :])
     tail = b"".join([texts, keys, *map(little_endian, parts)])
     head: dict[str, Any] = {
         "at": offset,
-        "previous": since.at,
+        "previous": new.previous,
         "first": first,
-        "count": len(index) - first,
-        "bodies": len(since.bodies),
+        "count": end - first,
+        "bodies": len(new.bodies[0]),
         "texts": len(texts),
-        "retired": sorted(set(since.retired)),
+        "retired": list(new.retired),
     }
-    if since.is_amended:
+    if new.is_amended:
         head["settings"] = dict(settings)
     return frame(CHECKPOINT, pack_before_tail(head, "columns", tail_bytes=len(tail)), tail=tail)
 
@@ -83,14 +169,15 @@ def previous_of(values: Mapping[str, Any], *, at: int) -> int:
     return previous
 
 
-def extend(index: Index, values: Mapping[str, Any], tail: Buffer) -> None:
-    """Adds what a checkpoint says to the index of what comes before it. Raises RecordError."""
+def extend(index: Index, values: Mapping[str, Any], tail: Buffer, *, at: int) -> Instalment:
+    """Adds what the checkpoint at an offset says to the index of what comes before it. Raises RecordError."""
     first, count = member(values, "first", int), member(values, "count", int)
     if first != len(index):
         raise RecordError("a checkpoint that continues another index")
     texts, keys, columns, pairs = columns_from(
         tail, count=count, bodies=member(values, "bodies", int), texts_bytes=member(values, "texts", int)
     )
+    texts_before = len(index.names.texts)
     index.names.extend(texts)
     checked_texts(columns, len(index.names.texts))
     _check_numbers(pairs[1], first, first + count)
@@ -99,11 +186,19 @@ def extend(index: Index, values: Mapping[str, Any], tail: Buffer) -> None:
         index.columns[name].extend(column)
     index.by_key.add_run(pairs[0], pairs[1])
     index.bodies.add_run(pairs[2], pairs[3])
-    index.retired_count += sum(1 for flag in columns["flags"] if flag & RETIRED)
-    for number in member(values, "retired", list):
-        if type(number) is not int or not 0 <= number < first + count:
-            raise RecordError("a checkpoint that retires what is not there")
+    index.retired_count += retired_in(columns)
+    retired = _retired(values, first + count)
+    for number in retired:
         index.retire_number(number)
+    previous, bodies = member(values, "previous", int), (pairs[2], pairs[3])
+    return Instalment(at, previous, first, first + count, texts_before, bodies, retired, "settings" in values)
+
+
+def _retired(values: Mapping[str, Any], end: int) -> tuple[int, ...]:
+    numbers = tuple(member(values, "retired", list))
+    if not all(type(number) is int and 0 <= number < end for number in numbers):
+        raise RecordError("a checkpoint that retires what is not there")
+    return numbers
 
 
 def read_alone(index: Index, values: Mapping[str, Any], tail: Buffer) -> None:

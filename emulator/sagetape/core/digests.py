@@ -9,29 +9,31 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+
+RUNS_MAX: Final = 64
+"""Sorted parts that are looked through one by one: more of them, as old files have, are merged by the first lookup."""
 
 
 class DigestTable:
-    """From 16-byte digests to ascending numbers. A sorted part that does not move, and what was added since."""
+    """From 16-byte digests to ascending numbers. Sorted parts that do not move, and what was added since."""
 
-    __slots__ = ("_fresh", "_has_runs", "_loose", "_loose_numbers", "_numbers", "_prefixes")
+    __slots__ = ("_fresh", "_loose", "_loose_numbers", "_runs")
 
     def __init__(self) -> None:
-        self._prefixes = array("Q")
-        self._numbers = array("Q")
-        self._has_runs = False
+        self._runs: list[tuple[array[int], array[int]]] = []
         self._fresh: dict[bytes, list[int]] = {}
         self._loose: list[bytes] = []
         self._loose_numbers: list[int] = []
 
     def load(self, prefixes: array[int], numbers: array[int]) -> None:
-        self._prefixes, self._numbers = prefixes, numbers
+        self._runs = [(prefixes, numbers)]
 
     def add_run(self, prefixes: array[int], numbers: array[int]) -> None:
-        """A sorted part whose numbers are higher than all before; the next lookup merges it in."""
-        self._prefixes.extend(prefixes)
-        self._numbers.extend(numbers)
-        self._has_runs = True
+        """A sorted part whose numbers are higher than all before."""
+        if len(numbers):
+            self._runs.append((prefixes, numbers))
 
     def add(self, digest: bytes, number: int) -> None:
         known = self._fresh.get(digest)
@@ -47,42 +49,54 @@ class DigestTable:
 
     def candidates(self, digest: bytes) -> list[int]:
         """Numbers under this digest or, rarely, under one with the same first eight bytes; the caller compares."""
-        if self._loose or self._has_runs:
+        if self._loose:
+            self.sort_loose()
+        if len(self._runs) > RUNS_MAX:
             self.settle()
         prefix = int.from_bytes(digest[:8], "big")
-        prefixes = self._prefixes
-        at = bisect_left(prefixes, prefix)
         found: list[int] = []
-        while at < len(prefixes) and prefixes[at] == prefix:
-            found.append(self._numbers[at])
-            at += 1
+        for prefixes, numbers in self._runs:
+            at = bisect_left(prefixes, prefix)
+            while at < len(prefixes) and prefixes[at] == prefix:
+                found.append(numbers[at])
+                at += 1
         return found + self._fresh.get(digest, []) if self._fresh else found
 
     def sorted_columns(self) -> tuple[array[int], array[int]]:
         """All parts as one sorted pair of columns."""
+        if len(self._runs) == 1 and not self._loose and not self._fresh:
+            return self._runs[0]
         fresh = sorted((number, digest) for digest, numbers in self._fresh.items() for number in numbers)
         digests = [*self._loose, *(digest for _, digest in fresh)]
-        if not digests and not self._has_runs:
-            return self._prefixes, self._numbers
-        prefixes, numbers = array("Q", self._prefixes), array("Q", self._numbers)
-        prefixes.extend(int.from_bytes(digest[:8], "big") for digest in digests)
-        numbers.extend(self._loose_numbers)
-        numbers.extend(number for number, _ in fresh)
-        # Numbers only grow from part to part, so a stable sort leaves those of equal prefixes in their order.
-        order = sorted(range(len(prefixes)), key=prefixes.__getitem__)
-        return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
+        late = array("Q", (int.from_bytes(digest[:8], "big") for digest in digests))
+        late_numbers = array("Q", [*self._loose_numbers, *(number for number, _ in fresh)])
+        return merged_runs([*self._runs, (late, late_numbers)])
+
+    def sort_loose(self) -> None:
+        """Makes what was added loosely a sorted part."""
+        self.add_run(*sorted_pairs([digest[:8] for digest in self._loose], self._loose_numbers))
+        self._loose, self._loose_numbers = [], []
 
     def settle(self) -> None:
-        """Moves what was added into the sorted part."""
+        """Moves what was added into one sorted part."""
         self.load(*self.sorted_columns())
-        self._fresh, self._loose, self._loose_numbers, self._has_runs = {}, [], [], False
+        self._fresh, self._loose, self._loose_numbers = {}, [], []
+
+
+def merged_runs(runs: Iterable[tuple[array[int], array[int]]]) -> tuple[array[int], array[int]]:
+    """Pairs of columns as one pair sorted by both; numbers grow from pair to pair, and under equal prefixes."""
+    prefixes, numbers = array("Q"), array("Q")
+    for some, their in runs:
+        prefixes.extend(some)
+        numbers.extend(their)
+    # A stable sort leaves the numbers of equal prefixes in their order.
+    order = sorted(range(len(prefixes)), key=prefixes.__getitem__)
+    return array("Q", map(prefixes.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
 
 
 def sorted_pairs(prefixes: Sequence[bytes], numbers: Sequence[int]) -> tuple[array[int], array[int]]:
     """Eight-byte beginnings of digests and ascending numbers as a pair of columns, sorted by both."""
-    spread = array("Q", (int.from_bytes(one, "big") for one in prefixes))
-    order = sorted(range(len(spread)), key=spread.__getitem__)
-    return array("Q", map(spread.__getitem__, order)), array("Q", map(numbers.__getitem__, order))
+    return merged_runs([(array("Q", (int.from_bytes(one, "big") for one in prefixes)), array("Q", numbers))])
 
 
 class Names:

@@ -234,9 +234,14 @@ def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
     index.use(columns)
     index.by_key.load(pairs[0], pairs[1])
     index.bodies.load(pairs[2], pairs[3])
-    flags = index.columns["flags"].tobytes()
-    index.retired_count = sum(flags.count(flag) for flag in set(flags) if flag & RETIRED)
+    index.retired_count = retired_in(columns)
     return index
+
+
+def retired_in(columns: Mapping[str, array[Any]]) -> int:
+    """How many interactions have the flag RETIRED."""
+    flags = columns["flags"].tobytes()
+    return sum(flags.count(flag) for flag in set(flags) if flag & RETIRED)
 
 
 def columns_from(
@@ -269,7 +274,7 @@ def checked_texts(columns: Mapping[str, array[Any]], texts: int) -> None:
         raise RecordError("an index without a name for its endpoints")
     for name, limit in limits.items():
         # Facts that were not read yet are zeros, also where there is no text at all.
-        if any(number >= limit for number in set(columns[name]) if number):
+        if max(columns[name], default=0) >= max(limit, 1):
             raise RecordError("an index that refers to what it does not hold")
 
 

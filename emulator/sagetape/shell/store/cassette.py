@@ -264,8 +264,9 @@ class Cassette:
                 self._appender.write(index_record(index, settings_values(self.settings), offset=offset))
                 contents.since = Since(offset, len(index), len(index.names.texts), len(index))
             else:
-                self._appender.write(checkpoint_record(index, since, settings_values(self.settings), offset=offset))
-                contents.since = since.covered(index, at=offset)
+                new = replace_fields(since.due(index), at=offset)
+                self._appender.write(checkpoint_record(index, new, settings_values(self.settings), offset=offset))
+                contents.since = since.covered(index, new)
         except CassetteUnwritten:
             pass  # what was to be kept is kept; the next append tries to mark it again
 
@@ -371,7 +372,7 @@ class Cassette:
         """A checkpoint while the index below is the larger part of all, else a new index."""
         since, index = self.contents.since, self.contents.index
         if since is not None and since.base * 2 > len(index):
-            return checkpoint_record(index, since, settings_values(self.settings), offset=offset)
+            return checkpoint_record(index, since.due(index), settings_values(self.settings), offset=offset)
         return index_record(index, settings_values(self.settings), offset=offset)
 
     def discard(self) -> None:

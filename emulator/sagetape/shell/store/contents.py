@@ -66,7 +66,7 @@ class Contents:
         if not use_index or not self._load_index(size, header_end):
             self.take_in(header_end, size)
         self._is_loading = False
-        self.index.by_key.settle()
+        self.index.by_key.sort_loose()
 
     def _load_header(self, size: int) -> int:
         """The settings; returns where the first record after the header starts, 0 when the header is damaged."""
@@ -195,11 +195,10 @@ class Contents:
             return
         try:
             values = self.tape.values(found)
-            if values.get("previous") == since.at and values.get("first", 0) + values.get("count", 0) == len(
-                self.index
-            ):
-                self.since = since.covered(self.index, at=found.offset)
-        except (CassetteDamaged, TypeError):
+            if values.get("first", 0) + values.get("count", 0) == len(self.index):
+                new = since.from_previous(self.index, values["previous"], at=found.offset)
+                self.since = since.covered(self.index, new) if new is not None else since
+        except (CassetteDamaged, KeyError, TypeError):
             pass  # ours goes on from the one before it
 
     # --- reading

@@ -1,6 +1,6 @@
 """Finds the index of a file: at its end after a clean close, or by the last checkpoint when its recorder was killed.
 
-A checkpoint points to the one before it, down to an index or to the header. Whatever is wrong with one of them, the
+A checkpoint points to the one that it continues, down to an index. Whatever is wrong with one of them, the
 caller walks the file instead: an index is only a shorter way to what the records say.
 """
 
@@ -101,8 +101,9 @@ def _joined(row: list[tuple[Frame, dict[str, Any], Buffer]]) -> FoundIndex:
     index = index_from(values, tail)
     settings = member(values, "settings", dict)
     base = len(index)
-    for _, values, tail in reversed(row):
-        extend(index, values, tail)
+    instalments = []
+    for found, values, tail in reversed(row):
+        instalments.append(extend(index, values, tail, at=found.offset))
         settings = member(values, "settings", dict) if "settings" in values else settings
-    since = Since(last.offset, len(index), len(index.names.texts), base)
+    since = Since(last.offset, len(index), len(index.names.texts), base, tuple(instalments))
     return FoundIndex(index, since, settings, start=last.offset, end=last.end)
