@@ -303,10 +303,12 @@ def test_torn_or_flipped_generation_falls_back(tmp_path: Path) -> None:
 def test_sharing_recorders_agree_on_generations(tmp_path: Path) -> None:
     """Two recorders in turns, each of which takes over the other's checkpoints: the file is as walking says."""
     path = tmp_path / "a.tape"
-    with Cassette.open(path, writable=True, shared=True) as first:
-        with Cassette.open(path, writable=True, shared=True) as second:
-            for number in range(SMALL * FANOUT * 6):
-                (first, second)[number % 3 == 0].append(*one(number))
+    with (
+        Cassette.open(path, writable=True, shared=True) as first,
+        Cassette.open(path, writable=True, shared=True) as second,
+    ):
+        for number in range(SMALL * FANOUT * 6):
+            (first, second)[number % 3 == 0].append(*one(number))
     assert facts(path) == facts(path, use_index=False)
     assert len(row(path)) <= 2 * FANOUT
     assert verify(path).is_sound

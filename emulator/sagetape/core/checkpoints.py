@@ -2,8 +2,8 @@
 
 Each says what came since the one that it names (or since an index); the row of them, read backwards from the last, is
 the index. Every now and then one takes the place of its predecessors, as the levels of a log-structured merge tree do
-(O'Neil et al. 1996), so that the row stays short however long the recording is. Refuses one whose columns do not have the stated lengths, that points forward, or that refers to what is not
-there; then the caller walks the file.
+(O'Neil et al. 1996), so that the row stays short however long the recording is. Refuses one whose columns do not have
+the stated lengths, that points forward, or that refers to what is not there; then the caller walks the file.
 """
 
 from __future__ import annotations

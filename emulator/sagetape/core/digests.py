@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-
 RUNS_MAX: Final = 64
 """Sorted parts that are looked through one by one: more of them, as old files have, are merged by the first lookup."""
 
