@@ -6,25 +6,29 @@ emulators, one of which has that way taken from it, and whatever is sent to both
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from botocore.exceptions import ClientError
 from malformed_cases import CASES
 
 from sagetape import Emulator
 from sagetape.core.eventstream import payload_part
 from sagetape.core.matching import Matcher, MatchRules
+from sagetape.core.request_heads import read_head
 from sagetape.core.signing import sign
 from sagetape.core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Interaction, Provenance, Script, whole
 from sagetape.shell import connections
-from sagetape.shell.app import App
+from sagetape.shell.app import App, Response
 from sagetape.shell.store import Cassette, CassetteSettings
 
 ORIGIN = Provenance(1_768_478_400.0, "aws", "0.1.0")
@@ -64,7 +68,7 @@ def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def both(cassette: Path) -> Iterator[tuple[Emulator, Emulator]]:
     """An emulator as it is, and one that answers nothing at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(App, "deck_at_once", lambda _self, _message: None)
+        patch.setattr(App, "deck_at_once", lambda _self, _target: None)
         usual = Emulator(cassette, seed=7)
         usual.__enter__()
     with Emulator(cassette, seed=7) as at_once:
@@ -165,7 +169,7 @@ def test_journals_are_the_same_both_ways(cassette: Path) -> None:
     for way in ("at once", "usual"):
         with pytest.MonkeyPatch.context() as patch:
             if way == "usual":
-                patch.setattr(App, "deck_at_once", lambda _self, _message: None)
+                patch.setattr(App, "deck_at_once", lambda _self, _target: None)
             with Emulator(cassette, seed=7) as emulator:
                 exchange(emulator, request(emulator, "invocations", b'{"a": 1}') * 2)
                 exchange(emulator, request(emulator, "invocations", b'{"a": 99}'))
@@ -195,3 +199,121 @@ def test_aiohttp_without_those_internals_serves_all_the_same(cassette: Path, mon
         with pytest.raises(ClientError, match="SagetapeMiss"):
             client.invoke_endpoint(EndpointName="nobody", Body=b"")
         client.close()
+
+
+# --- requests in pieces ---
+
+
+@contextlib.contextmanager
+def past_aiohttp(cassette: Path) -> Iterator[Emulator]:
+    """An emulator that fails what is handed to aiohttp, except for pings."""
+    usual = App.handle
+
+    async def handle(self: App, made: web.BaseRequest) -> Response:
+        if made.path != "/ping":
+            raise AssertionError(f"{made.path} went aiohttp's way")
+        return await usual(self, made)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(App, "handle", handle)
+        with Emulator(cassette, seed=7) as emulator:
+            yield emulator
+
+
+def test_request_in_two_pieces_is_answered_at_once(cassette: Path) -> None:
+    """boto3 sends head and body apart; neither that nor a ping before it leads the long way."""
+    with past_aiohttp(cassette) as emulator, socket.create_connection(("127.0.0.1", port_of(emulator))) as sock:
+        sock.settimeout(30)
+        for cut in (3, 30, -8, -1):
+            data = request(emulator, "invocations", b'{"a": 1}')
+            sock.sendall(data[:cut])
+            exchange(emulator, b"")  # by then the server has seen the first piece
+            sock.sendall(data[cut:])
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_boto3_is_answered_at_once(cassette: Path) -> None:
+    """The client most people use sends plain requests."""
+    with past_aiohttp(cassette) as emulator:
+        client = emulator.client()
+        for _ in range(3):
+            made = client.invoke_endpoint(EndpointName="echo", Body=b'{"a": 1}', ContentType="application/json")
+            assert made["Body"].read() == b'{"label": "stays"}'
+        client.close()
+
+
+def test_plain_request_behind_a_large_one_is_answered_at_once(cassette: Path) -> None:
+    """aiohttp reads the large body; where it ends is known, so the way is open again."""
+    handled = []
+    usual = App.handle
+
+    async def handle(self: App, made: web.BaseRequest) -> Response:
+        handled.append(made.content_length)
+        return await usual(self, made)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(App, "handle", handle)
+        with Emulator(cassette, seed=7) as emulator:
+            client = emulator.client()
+            for body in (LARGE, b'{"a": 1}', LARGE, b'{"a": 1}'):
+                client.invoke_endpoint(EndpointName="echo", Body=body, ContentType="application/json")["Body"].read()
+            client.close()
+    assert handled == [len(LARGE)] * 2
+
+
+@pytest.mark.parametrize("cut", [5, 40, -3])
+def test_piece_that_is_waited_for_too_long_goes_the_usual_way(
+    cut: int, cassette: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiohttp has limits for silent clients; a held piece is given to it, and the request is answered all the same."""
+    monkeypatch.setattr(connections, "HELD_MAX_S", 0.01)
+    released = threading.Event()
+    usual = connections.Connection.release
+
+    def release(self: connections.Connection) -> None:
+        usual(self)
+        released.set()
+
+    monkeypatch.setattr(connections.Connection, "release", release)
+    with (
+        Emulator(cassette, seed=7) as emulator,
+        socket.create_connection(("127.0.0.1", port_of(emulator)), timeout=30) as sock,
+    ):
+        data = request(emulator, "invocations", b'{"a": 1}')
+        sock.sendall(data[:cut])
+        assert released.wait(30)
+        sock.sendall(data[cut:])
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        sock.sendall(data)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_client_that_leaves_in_the_middle_is_forgotten(cassette: Path) -> None:
+    """Nothing is held for it, and nothing of it is in the journal."""
+    servers = []
+    usual = connections.Server.hold
+
+    def hold(self: connections.Server, connection: connections.Connection) -> None:
+        usual(self, connection)
+        servers.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections.Server, "hold", hold)
+        with Emulator(cassette, seed=7) as emulator:
+            data = request(emulator, "invocations", b'{"a": 1}')
+            with socket.create_connection(("127.0.0.1", port_of(emulator))) as sock:
+                sock.sendall(data[:-2])
+                exchange(emulator, b"")
+            exchange(emulator, b"")
+            assert servers
+            assert not servers[0].holding
+            assert not list(emulator.journal)
+
+
+def test_parser_that_reads_otherwise_gets_no_answer_of_ours(cassette: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the two ever disagree, the answer begun for one request is not given to the next."""
+    stream = b"invocations-response-stream"
+    with Emulator(cassette, seed=7) as emulator:
+        monkeypatch.setattr(connections, "read_head", lambda data: read_head(data.replace(b"HTTP/1.9", b"HTTP/1.1")))
+        odd = request(emulator, stream.decode(), b'{"a": 4}').replace(b"HTTP/1.1", b"HTTP/1.9")
+        assert exchange(emulator, odd).startswith(b"HTTP/1.1 400")

@@ -15,7 +15,7 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
-from .wire import RawHeaders
+from .wire import HeaderPairs
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 TERMINATOR = b"aws4_request"
@@ -122,7 +122,7 @@ def canonical_value(value: bytes) -> bytes:
     return _SPACES.sub(b" ", value).strip(b" ")
 
 
-def fields_of(headers: RawHeaders) -> dict[bytes, bytes]:
+def fields_of(headers: HeaderPairs) -> dict[bytes, bytes]:
     """Header values by lower-case name; values of a name sent more than once joined with a comma, as they came."""
     fields = {name.lower(): value for name, value in headers}
     if len(fields) != len(headers):

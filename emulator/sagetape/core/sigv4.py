@@ -37,7 +37,7 @@ from .keyring import usable_keys
 from .mismatch import Evidence
 from .pending import Pending, Settled
 from .signing import Key
-from .wire import RawHeaders
+from .wire import HeaderPairs
 
 __all__ = ["Identity", "Key", "Level", "MismatchText", "Pending", "Verifier"]
 
@@ -95,7 +95,7 @@ class Verifier:
         self,
         method: str,
         target: bytes,
-        headers: RawHeaders,
+        headers: HeaderPairs,
         now: float,
         *,
         fields: dict[bytes, bytes] | None = None,
@@ -122,7 +122,7 @@ class Verifier:
         self,
         method: str,
         target: bytes,
-        headers: RawHeaders,
+        headers: HeaderPairs,
         *,
         now: float,
         fields: dict[bytes, bytes],
@@ -280,7 +280,7 @@ class Verifier:
         return pending
 
 
-def _unverified(target: bytes, headers: RawHeaders) -> Identity:
+def _unverified(target: bytes, headers: HeaderPairs) -> Identity:
     """Key id and region as stated, unchecked, for texts and ARNs; empty when nothing is stated."""
     stated = b" ".join([value for name, value in headers if name.lower() == b"authorization"])
     found = _CREDENTIAL.search(stated) or _CREDENTIAL.search(unquote_to_bytes(target))
@@ -293,7 +293,7 @@ def _claimed_identity(scope: Scope, claim: Claim) -> Identity:
     return Identity(scope.access_key_id, scope.region.decode("utf-8", "replace"), claim.token is not None)
 
 
-def _is_twice(headers: RawHeaders, name: bytes) -> bool:
+def _is_twice(headers: HeaderPairs, name: bytes) -> bool:
     return sum(key.lower() == name for key, _ in headers) > 1
 
 

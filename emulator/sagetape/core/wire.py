@@ -11,12 +11,15 @@ is what is stored, byte for byte. In any other answer the chunks are the parts i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Headers as received: order, case and duplicates kept, values without surrounding white space."""
+
+HeaderPairs: TypeAlias = Collection[tuple[bytes, bytes]]
+"""The same, or the view of a dict by lower-case names when no name came twice."""
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Headers of an answer, in the order and case in which they are sent."""

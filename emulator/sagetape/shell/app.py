@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from aiohttp import HttpVersion, web
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp import HttpVersion, HttpVersion11, web
 
 from ..core import operations
 from ..core.canonical import fields_of
@@ -25,8 +24,9 @@ from ..core.hosts import HostRule
 from ..core.journal import Entry
 from ..core.operations import Operation, Service
 from ..core.refusals import body_too_large
+from ..core.request_heads import RequestHead
 from ..core.sigv4 import Identity, Pending, Verifier
-from ..core.wire import Call, Chunk, Head, RawHeaders, Script, Step
+from ..core.wire import Call, Chunk, Head, HeaderPairs, Script, Step
 from .bodies import LARGE_BYTES, PATIENCE, Budget, Patience, read_body
 from .decks import ADMIN_PREFIX, DEFAULT, Decks, Player, split_deck
 from .explanation import explained
@@ -85,9 +85,8 @@ class App:
 
     # --- a request that is there in full, on a deck that waits for nobody ---
 
-    def deck_at_once(self, message: RawRequestMessage) -> Player | None:
-        """The deck that can answer this request where its bytes arrive; None: it goes the usual way."""
-        target = message.path
+    def deck_at_once(self, target: str) -> Player | None:
+        """The deck that can answer a request where its bytes arrive; None: it goes the usual way."""
         if target.startswith("/endpoints/"):
             player = self.decks.known(DEFAULT)
         elif target.startswith("/deck/"):
@@ -96,24 +95,23 @@ class App:
             return None
         return player if player is not None and _asks_nobody(player) else None
 
-    def answer_at_once(self, player: Player, message: RawRequestMessage, body: bytes) -> WholeReply | Later:
-        """The answer to a request that has arrived whole, or what is left to be waited for."""
+    def answer_at_once(self, player: Player, head: RequestHead, body: bytes) -> WholeReply | Later:
+        """The answer to a plain request that has arrived whole, or what is left to be waited for."""
         request_id = self.new_request_id()
-        target = message.path.encode("utf-8", "surrogateescape")
+        target, fields = head.target.encode(), head.fields
         try:
-            opened = self._open(message.method, target, message.raw_headers, version=message.version)
+            # No name was sent twice, so the fields are the headers.
+            opened = self._open("POST", target, fields.items(), version=HttpVersion11, fields=fields)
             if len(body) > self.body_max_bytes:
                 raise body_too_large(self.body_max_bytes)
             call = self._call(opened, body, hashlib.sha256(body).digest(), request_id=request_id)
             started = time.perf_counter()
             decision = player.deck.decide(call, now=player.clock.now())
         except CallerError as error:
-            self._count_refusal(error, message.method, message.path)
+            self._count_refusal(error, "POST", head.target)
             closes = error.status == 421 or error.code == "SagetapeMalformedRequest"
             dates = self._dates_of(target)
-            return self._prepared(
-                Prepared(refused(error, message.method)), request_id, keep_alive=not closes, dates=dates
-            )
+            return self._prepared(Prepared(refused(error, "POST")), request_id, keep_alive=not closes, dates=dates)
         whole = self._whole_reply(player, decision, keep_alive=True) if isinstance(decision, Reply) else None
         if whole is None:
             return lambda request: self._perform_rest(request, player, decision)
@@ -140,7 +138,8 @@ class App:
         if path.startswith(ADMIN_PREFIX) or path == b"/ping":
             self._check_connection(request, target)
             return await self._administer(request, path, request_id)
-        opened = self._open(request.method, target, request.raw_headers, version=request.version)
+        headers = request.raw_headers
+        opened = self._open(request.method, target, headers, version=request.version, fields=fields_of(headers))
         body, body_sha256 = await self._read(request, opened.fields)
         call = self._call(opened, body, body_sha256, request_id=request_id)
         player = self.decks.get(opened.deck)
@@ -159,9 +158,16 @@ class App:
         headers = request.raw_headers
         check_connection(request.version, target, headers=headers, fields=fields_of(headers), hosts=self.hosts)
 
-    def _open(self, method: str, target: bytes, headers: RawHeaders, *, version: HttpVersion) -> Opened:
+    def _open(
+        self,
+        method: str,
+        target: bytes,
+        headers: HeaderPairs,
+        *,
+        version: HttpVersion,
+        fields: dict[bytes, bytes],
+    ) -> Opened:
         """Everything that is refused without the body."""
-        fields = fields_of(headers)
         check_connection(version, target, headers=headers, fields=fields, hosts=self.hosts)
         deck, operation, endpoint = self._targets.get((method, target)) or self._resolve(method, target)
         pending = self.verifier.begin(method, target, headers, self.wall() + self.decks.skew_s(deck), fields=fields)

@@ -15,6 +15,7 @@ from aiohttp import StreamReader, http_parser, web, web_protocol
 from aiohttp.http_parser import RawRequestMessage
 
 from ..core.errors import CallerError, ConfigError, compact_json
+from ..core.request_heads import RequestHead, is_begun, read_head
 from .player import JOIN_BYTES, Dates, Prepared, WholeReply, fill
 
 log = logging.getLogger("sagetape")
@@ -24,16 +25,18 @@ CUT_OFF_S = 0.05  # for a connection to notice that it is cut off
 READ_BYTES = 32 * 1024  # read buffer of a connection: 1,000 uploads at once need half the memory of aiohttp's default
 LINE_MAX_BYTES = 8190  # of a request line and of one header field, aiohttp's default
 HEADERS_MAX = 128  # aiohttp's default since 3.13.4
+HELD_MAX_BYTES = 64 * 1024  # of a request whose last piece is waited for here
+HELD_MAX_S = 1.0  # and how long, at most twice
 
 # What answering at once needs of aiohttp's handler (3.14). A version without them serves every request its own way.
-INTERNALS = ("_waiter", "_messages", "_paused", "_buffer_paused", "_parser", "_next_keepalive_close_time")
+INTERNALS = ("_waiter", "_messages", "_paused", "_next_keepalive_close_time")
 ANSWERS_AT_ONCE = all(hasattr(web_protocol.RequestHandler, name) for name in INTERNALS)
 
 Begun: TypeAlias = "WholeReply | Callable[[web.BaseRequest], Awaitable[Any]] | Exception"
 """An answer, what is left to be waited for, or what went wrong."""
 
 
-def _never(_deck: Any, _message: Any, _body: bytes) -> Begun:
+def _never(_deck: Any, _head: RequestHead, _body: bytes) -> Begun:
     raise AssertionError("nothing is answered at once without a deck")
 
 
@@ -46,18 +49,27 @@ def malformed() -> CallerError:
 class Connection(web_protocol.RequestHandler):
     """One client's connection.
 
-    A request that is complete, on a deck that waits for nobody, is answered where its bytes arrive: no task, no
-    future, no turn of the loop, which together cost as much as everything that is decided. Whatever is not so plain
-    goes aiohttp's own way, `begun` holding what was decided already.
+    A plain request on a deck that waits for nobody is read and answered where its bytes arrive: no parser's objects,
+    no task, no future, no turn of the loop, which together cost more than everything that is decided. All else goes
+    aiohttp's own way, `begun` holding what was decided already. Bytes are fed to aiohttp's parser in whole requests
+    as long as this side knows where one ends (`is_aligned`); where it does not, everything goes to that parser.
     """
 
-    __slots__ = ("begun", "unread")
+    __slots__ = ("begun", "held", "held_at", "is_aligned", "rest_bytes", "unread", "wanted_bytes")
 
     def __init__(self, manager: Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.begun: Begun | None = None
         self.unread: StreamReader | None = None
         """The body of the request that was handled last."""
+        self.is_aligned = ANSWERS_AT_ONCE
+        self.rest_bytes = 0
+        """Of a body that aiohttp is reading."""
+        self.held: list[bytes] = []
+        """The first pieces of a plain request."""
+        self.wanted_bytes = 0
+        """How many bytes are still missing, as far as that is known."""
+        self.held_at = 0.0
 
     async def start(self) -> None:
         """aiohttp's loop over the requests of this connection. It outlives the connection while a call goes on."""
@@ -74,6 +86,8 @@ class Connection(web_protocol.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the reading of what nobody sends any more."""
         self.stop_lingering()
+        if self.held and isinstance(self._manager, Server):
+            self._manager.holding.discard(self)
         super().connection_lost(exc)
 
     def stop_lingering(self) -> None:
@@ -82,38 +96,96 @@ class Connection(web_protocol.RequestHandler):
         if body is not None and self._current_request is None and not body.is_eof():
             body.set_exception(asyncio.CancelledError())
 
+    # --- bytes, as they arrive ---
+
     def data_received(self, data: bytes) -> None:
-        """Feeds the parser, and answers at once what can be."""
-        waiter = self._waiter if ANSWERS_AT_ONCE else None
-        if waiter is None or waiter.done() or self._messages or self._paused:
+        """Answers at once what can be, and feeds aiohttp's parser with everything else."""
+        if not self.is_aligned or not data:
             super().data_received(data)
             return
-        self._waiter = None  # aiohttp's loop sleeps on while the parser is fed
-        try:
+        if type(data) is not bytes:  # Windows' loop hands over its own buffer
+            data = bytes(data)
+        if self.rest_bytes:
+            self.rest_bytes -= len(data)
+            self.is_aligned = self.rest_bytes >= 0
             super().data_received(data)
-        finally:
-            self._waiter = waiter
-        messages = self._messages
-        while messages and not self._buffer_paused and self._is_answered(*messages[0]):
-            messages.popleft()
-            if self._parser is not None:
-                self._parser.message_consumed()
-        if messages and not waiter.done():
-            waiter.set_result(None)
+        elif self.held:
+            self.held.append(data)
+            self.wanted_bytes -= len(data)
+            if self.wanted_bytes <= 0:
+                self._read(self._let_go())
+        else:
+            self._read(data)
 
-    def _is_answered(self, message: Any, payload: StreamReader) -> bool:
+    def _read(self, data: bytes) -> None:
+        """`data` begins where a request begins. What is not taken here is fed whole: aiohttp may stop in between."""
+        while data:
+            head = read_head(data)
+            if head is None:
+                if is_begun(data) and self._is_free():
+                    self._hold(data, wanted_bytes=1)
+                    return
+                self.is_aligned = False
+                break
+            size_bytes = head.size_bytes + head.body_bytes
+            missing_bytes = size_bytes - len(data)
+            if missing_bytes > 0:
+                if size_bytes <= HELD_MAX_BYTES and self._is_free():
+                    self._hold(data, wanted_bytes=missing_bytes)
+                    return
+                self.rest_bytes = missing_bytes
+                break
+            if not self._is_free() or not self._is_answered(head, data[head.size_bytes : size_bytes]):
+                self.is_aligned = not missing_bytes
+                break
+            data = data[size_bytes:]
+        if data:
+            super().data_received(data)
+            if self.begun is not None and not self._is_read():
+                self.begun = None
+
+    def _is_read(self) -> bool:
+        """Whether aiohttp's parser read a request where we did; else what was begun would answer another one."""
+        return bool(self._messages) and type(self._messages[0][0]) is RawRequestMessage
+
+    def _is_free(self) -> bool:
+        """Whether aiohttp's loop over the requests of this connection waits for one, and the client reads."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and not self._messages and not self._paused
+
+    def _hold(self, data: bytes, *, wanted_bytes: int) -> None:
+        """Most clients send head and body in two pieces, a moment apart."""
+        self.held, self.wanted_bytes, self.held_at = [data], wanted_bytes, self._loop.time()
+        assert isinstance(self._manager, Server)
+        self._manager.hold(self)
+
+    def _let_go(self) -> bytes:
+        data = b"".join(self.held)
+        self.held = []
+        if isinstance(self._manager, Server):
+            self._manager.holding.discard(self)
+        return data
+
+    def release(self) -> None:
+        """Feeds what is held to aiohttp, which has a limit for every wait and an answer for when it is met."""
+        data = self._let_go()
+        head = read_head(data)
+        self.is_aligned = head is not None
+        if head is not None:
+            self.rest_bytes = head.size_bytes + head.body_bytes - len(data)
+        super().data_received(data)
+
+    def _is_answered(self, head: RequestHead, body: bytes) -> bool:
         """Answers a request, if it can be answered here; what is begun and not finished waits in `begun`."""
         server, transport = self._manager, self.transport
-        if type(message) is not RawRequestMessage or message.should_close or message.upgrade or not payload.is_eof():
-            return False
-        if transport is None or self._paused:
+        if transport is None:
             return False
         assert isinstance(server, Server)
-        deck = server.deck_at_once(message)
+        deck = server.deck_at_once(head.target)
         if deck is None:
             return False
         try:
-            begun = server.answer_at_once(deck, message, payload.read_nowait(-1))
+            begun = server.answer_at_once(deck, head, body)
         except Exception as error:  # aiohttp's own way logs it and answers for it
             self.begun = error
             return False
@@ -161,10 +233,10 @@ class Server(web.Server):
         new_request_id: Any,
         connections_max: int,
         keep_alive_s: float = KEEP_ALIVE_S,
-        deck_at_once: Callable[[Any], Any] = lambda _message: None,
-        answer_at_once: Callable[[Any, Any, bytes], Begun] = _never,
+        deck_at_once: Callable[[str], Any] = lambda _target: None,
+        answer_at_once: Callable[[Any, RequestHead, bytes], Begun] = _never,
     ) -> None:
-        """`deck_at_once` says who can answer a message where it arrives, `answer_at_once` answers it so."""
+        """`deck_at_once` says who can answer a target where its request arrives, `answer_at_once` answers it so."""
         super().__init__(
             self._handle,
             keepalive_timeout=keep_alive_s,
@@ -185,6 +257,29 @@ class Server(web.Server):
         self.refused_count = 0
         self.tasks: set[asyncio.Task[None]] = set()
         """One for each connection, and for each call that goes on although its client has left."""
+        self.holding: set[Connection] = set()
+        """Connections on which the rest of a request is waited for."""
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def hold(self, connection: Connection) -> None:
+        """Remembers that a connection waits; one timer for all of them, because most wait for a moment only."""
+        self.holding.add(connection)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(HELD_MAX_S, self._release_late)
+
+    def _release_late(self) -> None:
+        self._sweep = None
+        until = self._loop.time() - HELD_MAX_S
+        for connection in [one for one in self.holding if one.held_at <= until]:
+            connection.release()
+        if self.holding:
+            self._sweep = self._loop.call_later(HELD_MAX_S, self._release_late)
+
+    def pre_shutdown(self) -> None:
+        """Closes idle connections; one that waits for the rest of a request is not idle."""
+        for connection in tuple(self.holding):
+            connection.release()
+        super().pre_shutdown()
 
     async def finish(self) -> None:
         """Waits for every call in flight, those without a client too."""

@@ -12,12 +12,12 @@ from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
 from ..core import operations
 from ..core.errors import CallerError, compact_json
 from ..core.hosts import HostRule
-from ..core.wire import RawHeaders
+from ..core.wire import HeaderPairs
 from .connections import malformed
 
 
 def check_connection(
-    version: HttpVersion, target: bytes, *, headers: RawHeaders, fields: Mapping[bytes, bytes], hosts: HostRule
+    version: HttpVersion, target: bytes, *, headers: HeaderPairs, fields: Mapping[bytes, bytes], hosts: HostRule
 ) -> None:
     """Raises CallerError for a request that is not for this server. `fields` are `fields_of(headers)`."""
     if version != HttpVersion11:
@@ -64,7 +64,7 @@ def path_of(target: bytes) -> bytes:
     return target.partition(b"?")[0]
 
 
-def _count(headers: RawHeaders, name: bytes) -> int:
+def _count(headers: HeaderPairs, name: bytes) -> int:
     return sum(key.lower() == name for key, _ in headers)
 
 
