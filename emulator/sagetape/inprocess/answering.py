@@ -16,6 +16,7 @@ from .answers import closed, respond, stepped
 from .calls import call_from, new_request_id
 from .loops import pulled
 from .opened import OpenDeck
+from .patience import OutOfPatience, Patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,20 +50,30 @@ def refuse(opened: OpenDeck, error: CallerError, url: str) -> AWSResponse:
         entry = opened.deck.journal.open(at=opened.player.clock.now(), operation="", endpoint="")
         entry.status, entry.code, entry.detail = error.status, error.code, error.reason
         opened.deck.journal.settle(entry, source="refused")
-    return respond(error.script(), url=url, request_id=new_request_id(), wait=opened.wait, entry=entry)
+    made = Patience(None, url=url)
+    return respond(error.script(), request_id=new_request_id(), patience=made, wait=opened.wait, entry=entry)
 
 
-def answer(opened: OpenDeck, decision: Reply | Forward, *, url: str) -> AWSResponse:
-    """The response. Raises what botocore raises for a connection that breaks."""
+def answer(opened: OpenDeck, decision: Reply | Forward, *, patience: Patience) -> AWSResponse:
+    """The response. Raises what botocore raises for a connection that breaks, and for one that says nothing."""
+    try:
+        return performed(opened, decision, patience=patience)
+    except OutOfPatience:
+        raise patience.before_head() from None
+
+
+def performed(opened: OpenDeck, decision: Reply | Forward, *, patience: Patience) -> AWSResponse:
+    """The same; raises OutOfPatience."""
     script: Script | AsyncIterator[Step]
     if isinstance(decision, Reply):
         script = written(opened, decision)
     else:
-        script = opened.loop.run(forwarded(opened, decision))
+        script = opened.loop.run(forwarded(opened, decision, patience=patience))
+    entry = decision.entry
     if isinstance(script, tuple):
         count_parts(decision, script)
-        return respond(script, url=url, request_id=decision.entry.request_id, wait=opened.wait, entry=decision.entry)
-    return live_response(opened, decision, pulled(script, opened.loop), url=url)
+        return respond(script, request_id=entry.request_id, patience=patience, wait=opened.wait, entry=entry)
+    return live_response(opened, decision, pulled(script, opened.loop), patience=patience)
 
 
 def written(opened: OpenDeck, reply: Reply) -> Script:
@@ -72,25 +83,26 @@ def written(opened: OpenDeck, reply: Reply) -> Script:
     return reply.script
 
 
-async def forwarded(opened: OpenDeck, forward: Forward) -> Script | AsyncIterator[Step]:
-    """An upstream's answer, as `shell/live.py` gives it to a server."""
-    from ..shell.live import live_answer  # with aiohttp behind it: not for decks that only play
+async def forwarded(opened: OpenDeck, forward: Forward, *, patience: Patience) -> Script | AsyncIterator[Step]:
+    """An upstream's answer. Raises OutOfPatience."""
+    from . import live  # with aiohttp behind it: not for decks that only play
 
-    with opened.player.clock.timeline():
-        return await live_answer(opened.player, forward)
+    return await live.forwarded(opened, forward, patience=patience)
 
 
-def live_response(opened: OpenDeck, decision: Reply | Forward, steps: Iterator[Step], *, url: str) -> AWSResponse:
+def live_response(
+    opened: OpenDeck, decision: Reply | Forward, steps: Iterator[Step], *, patience: Patience
+) -> AWSResponse:
     """The response for a stream as it comes."""
+    entry = decision.entry
     for step in steps:
         if isinstance(step, Pause):
-            opened.wait(step.seconds)
+            patience.bear(step.seconds, opened.wait)
         elif isinstance(step, Head):
-            entry = decision.entry
-            return stepped(step, steps, url=url, request_id=entry.request_id, wait=opened.wait, entry=entry)
+            return stepped(step, steps, request_id=entry.request_id, patience=patience, wait=opened.wait, entry=entry)
         elif isinstance(step, Abort):
-            raise closed(url, step)
-    raise closed(url, Abort("the answer has no head"))
+            raise closed(patience.url, step)
+    raise closed(patience.url, Abort("the answer has no head"))
 
 
 def count_parts(decision: Reply | Forward, script: Script) -> None:

@@ -18,6 +18,7 @@ from botocore.exceptions import ConnectionClosedError
 from ..core.journal import Entry
 from ..core.wire import EVENT_STREAM, Abort, Chunk, End, Head, Pause, Script, Step
 from .bodies import SteppedBody, WholeBody
+from .patience import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +41,35 @@ def open_script(script: Script) -> Opened:
     return Opened(wait_s, Abort("the script has no head"), ())
 
 
-def respond(script: Script, *, url: str, request_id: str, wait: Callable[[float], None], entry: Entry) -> AWSResponse:
-    """The response for a script. Raises ConnectionClosedError when it breaks before its head, as botocore does."""
-    opened = open_script(script)
+def respond(
+    script: Script, *, request_id: str, patience: Patience, wait: Callable[[float], None], entry: Entry
+) -> AWSResponse:
+    """The response for a script. Raises what botocore raises when it breaks before its head, or comes too late."""
+    opened, url = open_script(script), patience.url
     if opened.wait_s:
-        wait(opened.wait_s)
+        patience.bear(opened.wait_s, wait)
     if isinstance(opened.head, Abort):
         raise closed(url, opened.head)
     data = whole_body(opened.rest)
     if data is not None and opened.head.header("Content-Length") is None and not is_event_stream(opened.head):
         return AWSResponse(url, opened.head.status, moment(opened.head, request_id, len(data)), WholeBody(data))
-    return stepped(opened.head, iter(opened.rest), url=url, request_id=request_id, wait=wait, entry=entry)
+    return stepped(opened.head, iter(opened.rest), request_id=request_id, patience=patience, wait=wait, entry=entry)
 
 
 def stepped(
-    head: Head, steps: Iterator[Step], *, url: str, request_id: str, wait: Callable[[float], None], entry: Entry
+    head: Head,
+    steps: Iterator[Step],
+    *,
+    request_id: str,
+    patience: Patience,
+    wait: Callable[[float], None],
+    entry: Entry,
 ) -> AWSResponse:
     """The response for a head whose body is performed while it is read."""
     length = None if is_event_stream(head) else announced(head)
-    body = SteppedBody(steps, wait=wait, announced_bytes=length, passed=lambda: count_part(entry))
-    return AWSResponse(url, head.status, moment(head, request_id, length), body)
+    patience.hear()
+    body = SteppedBody(steps, wait=wait, patience=patience, announced_bytes=length, passed=lambda: count_part(entry))
+    return AWSResponse(patience.url, head.status, moment(head, request_id, length), body)
 
 
 def whole_body(rest: Script) -> bytes | None:

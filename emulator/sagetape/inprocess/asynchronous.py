@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.response import AioStreamingBody
-from aiohttp import ClientPayloadError
+from aiohttp import ClientPayloadError, SocketTimeoutError
 
 from ..core.deck import Forward, Reply
 from ..core.errors import CallerError
@@ -22,17 +22,27 @@ from . import answering
 from .answers import announced, closed, count_part, is_event_stream, moment
 from .calls import new_request_id
 from .opened import OpenDeck
+from .patience import OutOfPatience, Patience
 
 if TYPE_CHECKING:
     from .attachment import Attachment
-    from .recording import StreamRecorder
+    from .recording import Pending, StreamRecorder
 
 
 class AsyncBody:
     """A body performed while it is read, as aiohttp's response and its content in one."""
 
-    def __init__(self, opened: OpenDeck, steps: AsyncIterator[Step], *, length: int | None, entry: Entry) -> None:
+    def __init__(
+        self,
+        opened: OpenDeck,
+        steps: AsyncIterator[Step],
+        *,
+        length: int | None,
+        entry: Entry,
+        patience: Patience,
+    ) -> None:
         self._opened = opened
+        self._patience = patience
         self._steps = steps
         self._missing = length
         self._entry = entry
@@ -70,11 +80,18 @@ class AsyncBody:
         self._is_over = True
 
     async def _next_part(self) -> bytes:
+        try:
+            return await self._performed()
+        except OutOfPatience:
+            raise SocketTimeoutError("Timeout on reading data from socket") from None
+
+    async def _performed(self) -> bytes:
         while not self._is_over:
             step = await anext(self._steps, None)
             if isinstance(step, Pause):
-                await self._opened.player.clock.sleep(step.seconds)
+                await borne(self._opened, self._patience, step.seconds)
             elif isinstance(step, Chunk):
+                self._patience.hear()
                 count_part(self._entry)
                 if self._missing is not None:
                     self._missing -= len(step.data)
@@ -107,49 +124,55 @@ class AsyncAnswering:
             return await self._refused(decided, request.url)
         decision = decided[1]
         if isinstance(decision, Forward) and answering.is_for_botocore(opened, decision, request.url):
-            attachment.let_pass(decision)
+            attachment.let_pass(decision, request.url)
             return None
-        return await self._answered(decision, request.url)
+        patience = attachment.patience(request.url)
+        try:
+            return await self._answered(decision, patience)
+        except OutOfPatience:
+            raise patience.before_head() from None
 
     async def _refused(self, error: CallerError, url: str) -> Any:
         # The same line in the journal as for a synchronous client; its response is made anew.
         plain = answering.refuse(self._opened, error, url)
         entry = self._opened.journal[-1]
-        return await self._performed(iterated(error.script()), new_request_id(), entry, url=plain.url)
+        patience = Patience(None, url=plain.url)
+        return await self._performed(iterated(error.script()), new_request_id(), entry, patience=patience)
 
-    async def _answered(self, decision: Reply | Forward, url: str) -> Any:
-        opened = self._opened
+    async def _answered(self, decision: Reply | Forward, patience: Patience) -> Any:
+        opened, entry = self._opened, decision.entry
         if isinstance(decision, Reply):
             script = answering.written(opened, decision)
         else:
-            made = await asyncio.to_thread(opened.loop.run, answering.forwarded(opened, decision))
+            made = await asyncio.to_thread(opened.loop.run, answering.forwarded(opened, decision, patience=patience))
             if not isinstance(made, tuple):
-                return await self._performed(self._pulled(made), decision.entry.request_id, decision.entry, url=url)
+                return await self._performed(self._pulled(made), entry.request_id, entry, patience=patience)
             script = made
         answering.count_parts(decision, script)
-        return await self._performed(iterated(script), decision.entry.request_id, decision.entry, url=url)
+        return await self._performed(iterated(script), entry.request_id, entry, patience=patience)
 
-    async def _performed(self, steps: AsyncIterator[Step], request_id: str, entry: Entry, *, url: str) -> Any:
+    async def _performed(self, steps: AsyncIterator[Step], request_id: str, entry: Entry, *, patience: Patience) -> Any:
         """The response for steps; raises what botocore raises when they break before their head."""
         async for step in steps:
             if isinstance(step, Pause):
-                await self._opened.player.clock.sleep(step.seconds)
+                await borne(self._opened, patience, step.seconds)
             elif isinstance(step, Head):
-                return await self._opened_at(step, steps, request_id, entry, url=url)
+                return await self._opened_at(step, steps, request_id, entry, patience=patience)
             elif isinstance(step, Abort):
-                raise closed(url, step)
-        raise closed(url, Abort("the answer has no head"))
+                raise closed(patience.url, step)
+        raise closed(patience.url, Abort("the answer has no head"))
 
     async def _opened_at(
-        self, head: Head, steps: AsyncIterator[Step], request_id: str, entry: Entry, *, url: str
+        self, head: Head, steps: AsyncIterator[Step], request_id: str, entry: Entry, *, patience: Patience
     ) -> Any:
+        patience.hear()
         length = None if is_event_stream(head) else announced(head)
         if length is None and not is_event_stream(head):
             rest = tuple([step async for step in steps])
             length = len(body_of(rest))
             steps = iterated(rest)
-        body = AsyncBody(self._opened, steps, length=length, entry=entry)
-        return AioAWSResponse(url, head.status, moment(head, request_id, length), body)
+        body = AsyncBody(self._opened, steps, length=length, entry=entry, patience=patience)
+        return AioAWSResponse(patience.url, head.status, moment(head, request_id, length), body)
 
     async def _pulled(self, steps: AsyncIterator[Step]) -> AsyncIterator[Step]:
         """Steps that are made on the deck's own loop."""
@@ -170,7 +193,9 @@ class AsyncAnswering:
         if recording.has_stream(response_dict, has_events=operation_model.has_event_stream_output):
             recorder = recording.StreamRecorder(pending, response_dict)
             steps = recorded_steps(recorder, response_dict["body"])
-            response_dict["body"] = AsyncBody(self._opened, steps, length=None, entry=recorder.entry)
+            response_dict["body"] = AsyncBody(
+                self._opened, steps, length=None, entry=recorder.entry, patience=pending.patience
+            )
             return
         waited, body = pending.waited(), response_dict["body"]
         try:
@@ -180,11 +205,12 @@ class AsyncAnswering:
             raise
         recording.settle_whole(pending, response_dict, data, waited=waited, wrap=self._wrapped)
 
-    def _wrapped(self, opened: OpenDeck, head: Head, rest: Script) -> Any:
+    def _wrapped(self, pending: Pending, head: Head, rest: Script) -> Any:
         length = announced(head)
         whole_bytes = len(body_of(rest)) if length is None else length
         entry = Entry(0, 0.0, "", "")  # a whole answer has no parts to count
-        return AioStreamingBody(AsyncBody(opened, iterated(rest), length=whole_bytes, entry=entry), whole_bytes)
+        body = AsyncBody(pending.opened, iterated(rest), length=whole_bytes, entry=entry, patience=pending.patience)
+        return AioStreamingBody(body, whole_bytes)
 
 
 async def iterated(script: Script) -> AsyncIterator[Step]:
@@ -196,6 +222,14 @@ async def iterated(script: Script) -> AsyncIterator[Step]:
 async def next_of(steps: AsyncIterator[Step]) -> Step | None:
     """The next step, None at the end."""
     return await anext(steps, None)
+
+
+async def borne(opened: OpenDeck, patience: Patience, seconds: float) -> None:
+    """Waits without holding up the caller's loop. Raises OutOfPatience."""
+    allowed = patience.allow(seconds)
+    await opened.player.clock.sleep(allowed)
+    if allowed < seconds:
+        raise OutOfPatience
 
 
 async def recorded_steps(recorder: StreamRecorder, raw: Any) -> AsyncIterator[Step]:

@@ -1,6 +1,6 @@
 """A deck attached to a boto3 client or session by botocore's public events, and taken off again.
 
-    choose-signer      nothing is signed when nothing can be forwarded: works without credentials
+    choose-signer      nothing is signed when nothing can be forwarded: works without credentials; tells the time-out
     before-send        the deck decides; a response given here is the answer, and no socket is opened
     before-parse       what botocore itself was sent for is kept
     response-received  a call that failed on the way is reported
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from ..core.deck import Forward
 from ..core.errors import CallerError, ConfigError
 from . import answering
 from .opened import OpenDeck
+from .patience import Patience, limit_of
 
 if TYPE_CHECKING:
     from .recording import Pending
@@ -44,6 +46,7 @@ class Attachment:
         self.opened = opened
         self._closes = closes
         self._pending: ContextVar[Pending | None] = ContextVar("sagetape-pending", default=None)
+        self._limit_s: ContextVar[float | None] = ContextVar("sagetape-read-timeout", default=None)
         self._is_attached = False
         self._handlers = {
             "choose-signer": self._choose_signer,
@@ -123,7 +126,12 @@ class Attachment:
         """The client's region; None for a session, whose clients may have several."""
         return self._target.region
 
-    def _choose_signer(self, **_: Any) -> Any:
+    def patience(self, url: str) -> Patience:
+        """What the client that is calling now bears."""
+        return Patience(self._limit_s.get(), url=url)
+
+    def _choose_signer(self, context: Mapping[str, Any], **_: Any) -> Any:
+        self._limit_s.set(limit_of(context))
         if self.is_attached and not answering.may_leave(self.opened):
             return botocore.UNSIGNED
         return None
@@ -137,15 +145,15 @@ class Attachment:
             return answering.refuse(self.opened, decided, request.url)
         decision = decided[1]
         if isinstance(decision, Forward) and answering.is_for_botocore(self.opened, decision, request.url):
-            self.let_pass(decision)
+            self.let_pass(decision, request.url)
             return None
-        return answering.answer(self.opened, decision, url=request.url)
+        return answering.answer(self.opened, decision, patience=self.patience(request.url))
 
-    def let_pass(self, forward: Forward) -> None:
+    def let_pass(self, forward: Forward, url: str) -> None:
         """botocore makes the call itself; its answer is kept on the way back."""
         from .recording import begin
 
-        self._pending.set(begin(self.opened, forward))
+        self._pending.set(begin(self.opened, forward, patience=self.patience(url)))
 
     def _before_parse(self, response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
         pending = self._pending.get()

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from ..core.wire import Abort, Chunk, Pause, Step
+from .patience import OutOfPatience, Patience
 
 PIECE_BYTES: Final = 65_536  # urllib3's own piece in `stream`
 
@@ -38,11 +39,13 @@ class SteppedBody(io.RawIOBase):
         steps: Iterator[Step],
         *,
         wait: Callable[[float], None],
+        patience: Patience,
         announced_bytes: int | None = None,
         passed: Callable[[], None] = lambda: None,
     ) -> None:
         self._steps = steps
         self._wait = wait
+        self._patience = patience
         self._announced_bytes = announced_bytes
         self._passed = passed
         self._held = b""
@@ -92,12 +95,19 @@ class SteppedBody(io.RawIOBase):
         super().close()
 
     def _next_part(self) -> bytes:
-        """The next bytes, b"" at the end. Raises ProtocolError where the connection breaks."""
+        """The next bytes, b"" at the end. Raises ProtocolError where it breaks, ReadTimeoutError where it hangs."""
+        try:
+            return self._performed()
+        except OutOfPatience:
+            raise self._patience.in_body() from None
+
+    def _performed(self) -> bytes:
         for step in self._steps:
             if isinstance(step, Pause):
-                self._wait(step.seconds)
+                self._patience.bear(step.seconds, self._wait)
             elif isinstance(step, Chunk):
                 data = bytes(step.data)
+                self._patience.hear()
                 self._read_bytes += len(data)
                 self._passed()
                 if data:

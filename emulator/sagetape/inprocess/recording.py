@@ -21,6 +21,7 @@ from ..shell.upstreams.aws import DROPPED
 from .answers import announced, closed, count_part, is_event_stream
 from .bodies import SteppedBody
 from .opened import OpenDeck
+from .patience import Patience
 
 SOURCE = "aws"
 
@@ -32,6 +33,8 @@ class Pending:
     opened: OpenDeck
     forward: Forward
     watch: Stopwatch
+    patience: Patience
+    """What the client bears of the waits that a fault adds; for the service's own it has botocore."""
     is_done: bool = False
 
     def keep(self, script: Script) -> Script:
@@ -50,9 +53,9 @@ class Pending:
         return (Pause(waited_s),) if waited_s else ()
 
 
-def begin(opened: OpenDeck, forward: Forward) -> Pending:
+def begin(opened: OpenDeck, forward: Forward, *, patience: Patience) -> Pending:
     """The request leaves now."""
-    return Pending(opened, forward, Stopwatch(opened.player.clock))
+    return Pending(opened, forward, Stopwatch(opened.player.clock), patience)
 
 
 def service_head(response: dict[str, Any]) -> Head:
@@ -88,7 +91,7 @@ def settle_whole(
     data: bytes,
     *,
     waited: tuple[Pause, ...],
-    wrap: Callable[[OpenDeck, Head, Script], Any],
+    wrap: Callable[[Pending, Head, Script], Any],
 ) -> None:
     """Keeps a whole answer and gives the client its edition of it; `wrap` makes the body that botocore would."""
     head = service_head(response)
@@ -102,12 +105,14 @@ def settle_whole(
     if isinstance(response["body"], bytes):
         response["body"] = body_of(edited)
     else:
-        response["body"] = wrap(pending.opened, first, edited[edited.index(first) + 1 :])
+        response["body"] = wrap(pending, first, edited[edited.index(first) + 1 :])
 
 
-def wrapped(opened: OpenDeck, head: Head, rest: Script) -> Any:
+def wrapped(pending: Pending, head: Head, rest: Script) -> Any:
     """botocore's body over the steps of a whole answer."""
-    raw: Any = SteppedBody(iter(rest), wait=opened.wait, announced_bytes=announced(head))
+    raw: Any = SteppedBody(
+        iter(rest), wait=pending.opened.wait, patience=pending.patience, announced_bytes=announced(head)
+    )
     length = announced(head)
     return StreamingBody(raw, len(body_of(rest)) if length is None else length)
 
@@ -188,7 +193,9 @@ def keep_stream(pending: Pending, response: dict[str, Any]) -> None:
     recorder = StreamRecorder(pending, response)
     steps = recorded_steps(recorder, response["body"])
     entry = recorder.entry
-    response["body"] = RecordingBody(steps, wait=pending.opened.wait, passed=lambda: count_part(entry))
+    response["body"] = RecordingBody(
+        steps, wait=pending.opened.wait, patience=pending.patience, passed=lambda: count_part(entry)
+    )
 
 
 def keep_answer(pending: Pending, response: dict[str, Any], *, has_events: bool) -> None:

@@ -14,7 +14,7 @@ from ..core.decisions import Forward
 from ..core.errors import CallerError
 from ..core.faults.selection import Line
 from ..core.keeping import failure_of
-from ..core.wire import End, Pause, Script, Step
+from ..core.wire import Chunk, End, Head, Pause, Script, Step
 from . import forwarding
 from .decks import Player
 from .residents import prepare, watch_answer
@@ -50,11 +50,27 @@ async def live_answer(player: Player, forward: Forward) -> Script | AsyncIterato
     if answer.is_stream:
         steps = forwarding.tee(answer, keep=keep, clock=clock)
         struck = forward.case.struck
-        return steps if struck is None else edited(steps, struck.line(), drain=player.drain)
+        return counted(forward, steps if struck is None else edited(steps, struck.line(), drain=player.drain))
     script = await keep(await forwarding.gather(answer))
     watch_answer(player, forward, script)
     # The wait before the answer has passed: it is in the recording, and nobody waits twice.
     return deck.edited(forward, tuple(step for step in script if not isinstance(step, Pause)))
+
+
+async def counted(forward: Forward, steps: AsyncIterator[Step]) -> AsyncIterator[Step]:
+    """A stream, its parts counted as they come: what a client that has left did not read is told by the difference."""
+    entry = forward.entry
+    try:
+        async for step in steps:
+            if isinstance(step, Head) and step.status == 200 and forward.call.is_stream:
+                entry.parts_total = 0
+            elif isinstance(step, Chunk) and entry.parts_total >= 0:
+                entry.parts_total += 1
+            yield step
+    finally:
+        close = getattr(steps, "aclose", None)
+        if close is not None:
+            await close()
 
 
 async def edited(
