@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from sagetape import Invocation
 
@@ -28,3 +28,23 @@ def words(invocation: Invocation) -> Iterator[bytes]:
 def documents(invocation: Invocation) -> Iterator[bytes]:
     """Three JSON documents, one to a part."""
     return iter([b'{"token": "%d \xc3\xa9"}\n' % number for number in range(3)])
+
+
+async def slow(invocation: Invocation) -> object:
+    """An answer after five seconds of the deck's time."""
+    assert invocation.clock is not None
+    wait = invocation.clock.sleep(5)
+    assert wait is not None
+    await wait
+    return {"slow": True}
+
+
+async def halting(invocation: Invocation) -> AsyncIterator[bytes]:
+    """Three parts; five seconds of the deck's time before the second."""
+    assert invocation.clock is not None
+    yield b"one "
+    wait = invocation.clock.sleep(5)
+    assert wait is not None
+    await wait
+    yield b"two "
+    yield b"three "

@@ -103,3 +103,26 @@ async def test_async_recording_is_made_by_the_client_itself(tmp_path: Path) -> N
             assert len(service.arrived) == 2
     finally:
         service.close()
+
+
+async def test_async_client_gives_up_as_on_a_socket(tmp_path: Path) -> None:
+    """Before the head, inside a stream, and with botocore's retries; what was not waited for is kept."""
+    from aiobotocore.config import AioConfig
+    from botocore.exceptions import ReadTimeoutError
+
+    config = AioConfig(read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
+    halting = "function:tests.plugin.stand_models:halting"
+    async with client_of(config=config) as client:
+        async with attach(client, upstream=COUNT, faults=["latency:seconds=5,count=1"]) as attached:
+            assert await ask(client)
+            assert len(attached.journal) == 2
+        async with attach(client, upstream=COUNT, faults=["latency:seconds=5"]):
+            with pytest.raises(ReadTimeoutError):
+                await ask(client)
+        async with attach(client, tmp_path / "aio.tape", mode="once", upstream=halting) as attached:
+            answer = await client.invoke_endpoint_with_response_stream(EndpointName="llm", Body=b"x")
+            events = aiter(answer["Body"])
+            assert (await anext(events))["PayloadPart"]["Bytes"] == b"one "
+            with pytest.raises(asyncio.TimeoutError):
+                await anext(events)
+        assert attached.verdict().kept == 1

@@ -162,6 +162,7 @@ class OpenDeck:
         if self._is_closed or os.getpid() != self.pid:
             return self.failures
         self._is_closed = True
+        finish(self.player.settle(), self.loop)  # what goes on without its client belongs to the verdict
         self._verdict = self.verdict()
         self._failures += finish(self.assembly.close(), self.loop)
         if isinstance(self.loop, BackgroundLoop):

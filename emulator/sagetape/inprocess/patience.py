@@ -69,9 +69,10 @@ class Patience:
     def in_body(self) -> UrllibReadTimeoutError:
         """What urllib3 raises when a body does not go on."""
         parts = urlsplit(self.url)
-        kind = AWSHTTPConnectionPool if parts.scheme == "http" else AWSHTTPSConnectionPool
-        pool: Any = kind(parts.hostname or "", parts.port)
-        return UrllibReadTimeoutError(pool, self.url, "Read timed out.")
+        kind, port = (AWSHTTPConnectionPool, 80) if parts.scheme == "http" else (AWSHTTPSConnectionPool, 443)
+        pool: Any = kind(parts.hostname or "", parts.port or port)
+        nowhere: Any = None  # urllib3 does not know the URL any more, inside a body
+        return UrllibReadTimeoutError(pool, nowhere, "Read timed out.")
 
 
 def limit_of(context: Mapping[str, Any]) -> float | None:
