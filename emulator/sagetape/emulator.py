@@ -80,7 +80,7 @@ class DeckView:
     @property
     def journal(self) -> list[Entry]:
         """What happened to each request, oldest first."""
-        return [entry_from(values) for values in self._emulator.control("journal", self.name)]
+        return [entry_from(values) for values in self._emulator.control("journal", self.name) or ()]
 
     @property
     def misses(self) -> list[Entry]:
@@ -90,7 +90,7 @@ class DeckView:
     @property
     def requests(self) -> list[SeenRequest]:
         """The requests themselves. Only an emulator in a process of its own remembers them, on its default deck."""
-        return [SeenRequest.from_dict(values) for values in self._emulator.control("requests", self.name)]
+        return [SeenRequest.from_dict(values) for values in self._emulator.control("requests", self.name) or ()]
 
     def advance(self, seconds: float) -> float:
         """Moves a virtual clock ahead; the new Unix time. Raises ConfigError when the clock is real."""
@@ -109,7 +109,7 @@ class DeckView:
         """What the calls so far amount to."""
         costs = prices or Prices()
         found = self._emulator.control("verdict", self.name, prices=dict(costs.by_endpoint), price=costs.default)
-        return Verdict.from_dict(found)
+        return Verdict.from_dict(found or {})  # of a process that died nothing is known
 
     def reset(self) -> None:
         """As if nothing had been asked yet."""

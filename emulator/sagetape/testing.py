@@ -230,8 +230,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     result = yield
     deck = item.stash.get(DECK, None)
     if deck is not None:
-        deck.check_misses()
-        deck.check_defects()
+        deck.check()
     return result
 
 

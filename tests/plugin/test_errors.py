@@ -82,3 +82,73 @@ def test_parts_of_a_stream_over_http_are_counted(project: Project) -> None:
     assert "test_leaves" in text_of(result)
     assert "of 64 parts of a stream of llm were not read" in text_of(result)
     assert text_of(result).count("were not read") == 1
+
+
+def test_models_exception_of_a_process_apart_is_in_the_section(project: Project) -> None:
+    """With `server="process"` the traceback of the model function comes over to the test that failed."""
+    Path(project.path, "own_models.py").write_text('def breaks(invocation):\n    raise KeyError("no such plan")\n')
+    project.write("""
+        @pytest.mark.sagetape(server="process", upstream="function:own_models:breaks")
+        def test_asks(sagetape):
+            call()
+    """)
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    section = text_of(result).partition(" Sagetape ")[2]
+    assert "own_models.py" in section
+    assert "no such plan" in section
+
+
+BREAKS = """
+import sys
+from sagetape.core.deck import Deck
+
+def breaks(self, call, *, now):
+    raise ZeroDivisionError("in the deck")
+
+if "sagetape.inprocess.child" in sys.orig_argv:
+    Deck.decide = breaks
+"""
+
+
+def test_defect_of_a_process_apart_fails_the_test_that_met_it(project: Project) -> None:
+    """A 500 that the code swallowed fails its own test by name, not the next one and not the end of the run."""
+    Path(project.path, "breaking.py").write_text(BREAKS + "\ndef echo(invocation):\n    return {}\n")
+    project.write("""
+        from botocore.config import Config
+
+        @pytest.mark.sagetape(server="process", endpoints={"churn": {"upstream": "function:breaking:echo"}})
+        def test_meets(sagetape):
+            client = sagetape.client(config=Config(retries={"total_max_attempts": 1}))
+            with pytest.raises(ClientError, match="SagetapeInternalError"):
+                ask(client)
+
+        @pytest.mark.sagetape(server="process")
+        def test_other(sagetape):
+            pass
+    """)
+    result = project.run()
+    failed = [line for line in result.outlines if line.startswith("FAILED")]
+    assert len(failed) == 1, text_of(result)
+    assert "test_it.py::test_meets: a defect of the emulator, not of the test." in text_of(result)
+    assert "ZeroDivisionError: in the deck" in text_of(result)
+    assert "ERROR test_it.py::test_other" not in text_of(result)
+
+
+def test_process_that_dies_is_told_by_the_test_it_died_in(project: Project) -> None:
+    """A server apart that is killed fails its test with its exit code and what can be done; the next has its own."""
+    project.write("""
+        import os, signal
+
+        @pytest.mark.sagetape(server="process", upstream="function:user_models:echo")
+        def test_kills(sagetape):
+            os.kill(sagetape._backing.emulator._server.pid, signal.SIGKILL)
+
+        @pytest.mark.sagetape(server="process", upstream="function:user_models:echo")
+        def test_other(sagetape):
+            assert call()
+    """)
+    result = project.run()
+    result.assert_outcomes(failed=1, passed=1, errors=1)
+    assert "test_it.py::test_kills: The emulator's process ended with -9" in text_of(result)
+    assert 'server="thread"' in text_of(result)

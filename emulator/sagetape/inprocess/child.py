@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
 from typing import Any, TextIO
 
 from ..core.errors import CassetteError, CassetteMissing, ConfigError, SagetapeError
+from ..shell import connections
 from ..shell.decks import DEFAULT
 from ..shell.host_os import die_with_parent
 from .keywords import settings_from
 from .threaded import ThreadServer
 
+LOGGED = "logged"
+"""The control that takes what was logged; of the process, and not of one of its decks."""
 LASTING = ("journal", "requests", "verdict")
 """Controls that are answered after the end too."""
+
+
+class Logged(logging.Handler):
+    """Exceptions that the client sees as a 500 or a 424 alone: the server's defects, and those of a model function."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._found: list[list[Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._found.append([self.format(record), record.pathname == connections.__file__])
+
+    def take(self) -> list[list[Any]]:
+        """The texts since the last look, each with whether it is a defect."""
+        found, self._found = self._found, []
+        return found
 
 
 def main() -> None:
@@ -23,6 +44,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it closes our input
     die_with_parent()
     replies, sys.stdout = sys.stdout, sys.stderr  # a function that prints must not write among the replies
+    logged = Logged()
+    logging.getLogger("sagetape").addHandler(logged)
     try:
         server = ThreadServer(settings_from(json.loads(sys.stdin.readline())), remembers=True)
         server.start()
@@ -31,7 +54,8 @@ def main() -> None:
         return
     say(replies, ready(server))
     for line in sys.stdin:
-        say(replies, answer(server, json.loads(line)))
+        asked = json.loads(line)
+        say(replies, {"result": logged.take()} if asked["control"] == LOGGED else answer(server, asked))
     failures = server.stop()
     say(replies, {"failures": failures, "decks": last_words(server)})
 

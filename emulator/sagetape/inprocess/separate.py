@@ -62,8 +62,9 @@ class ProcessServer:
         self._process = None
         process.stdin.close()
         try:
-            self._last = json.loads(process.stdout.readline() or "{}")
-            process.wait(STOP_LIMIT_S)
+            said = process.stdout.readline()
+            code = process.wait(STOP_LIMIT_S)
+            self._last = json.loads(said) if said else {"failures": [ended_text(code)] if self._ready else []}
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -112,15 +113,19 @@ class ProcessServer:
                 pass  # it has ended; what it said, if anything, is read below
             answer = self._process.stdout.readline()
         if not answer:
-            code = self._process.wait(STOP_LIMIT_S)
-            raise SagetapeError(
-                f"The emulator's process ended with {code} and said nothing. Its own words are on standard error; "
-                'start it in a thread (server="thread") to see its traceback here.'
-            )
+            raise SagetapeError(ended_text(self._process.wait(STOP_LIMIT_S)))
         found: dict[str, Any] = json.loads(answer)
         if "error" in found:
             raise ERRORS.get(found["kind"], SagetapeError)(found["error"])
         return found
+
+
+def ended_text(code: int) -> str:
+    """What is known of a process that ended by itself."""
+    return (
+        f"The emulator's process ended with {code} and said nothing. Its own words are on standard error; "
+        'start it in a thread (server="thread") to see its traceback here.'
+    )
 
 
 def as_json(value: Any) -> Any:

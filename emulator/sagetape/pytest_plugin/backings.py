@@ -11,11 +11,13 @@ from ..core.journal import Entry
 from ..core.verdict import Prices, Verdict
 from ..emulator import Emulator
 from ..inprocess.attachment import Attachment
+from ..inprocess.child import LOGGED
 from ..inprocess.clients import make_client
 from ..inprocess.opened import OpenDeck
 from ..inprocess.requests import SeenRequest
 from ..shell.aws_files import read_aws_files
 from ..shell.client_env import Changes
+from ..shell.decks import DEFAULT
 from ..shell.exec_env import command_changes
 from ..shell.keyring import development_region
 from ..shell.settings import ServerSettings
@@ -40,6 +42,7 @@ class Backing(Protocol):
     def advance(self, seconds: float) -> float: ...
     def fault(self, fault: str | dict[str, Any], **parameters: Any) -> Any: ...
     def clear_faults(self) -> None: ...
+    def logged(self) -> list[tuple[str, bool]]: ...
     def close(self) -> list[str]: ...
 
 
@@ -100,6 +103,9 @@ class Shown:
     def clear_faults(self) -> None:
         self.opened.clear_faults()
 
+    def logged(self) -> list[tuple[str, bool]]:
+        return []  # it is in this process's own log
+
     def close(self) -> list[str]:
         self._hub.hide(self.url)
         return self.opened.close()
@@ -157,6 +163,9 @@ class Separate:
 
     def clear_faults(self) -> None:
         self.emulator.clear_faults()
+
+    def logged(self) -> list[tuple[str, bool]]:
+        return [(text, is_defect) for text, is_defect in self.emulator.control(LOGGED, DEFAULT) or ()]
 
     def close(self) -> list[str]:
         self.emulator.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ..core.errors import SagetapeError
 from ..core.journal import UNANSWERED, Entry
 from ..core.verdict import Verdict
 from ..inprocess.requests import SeenRequest
@@ -126,6 +127,19 @@ class TestDeck:
             self._has_told = True
             pytest.fail(self._miss_text(misses), pytrace=True)
 
+    def check(self) -> None:
+        """Fails the test on what its code swallowed: a miss, a defect, the end of a server apart."""
+        try:
+            self._hear()
+            self.check_misses()
+        except SagetapeError as error:
+            pytest.fail(f"{self._owner}: {error}", pytrace=False)
+        self.check_defects()
+
+    def _hear(self) -> None:
+        for text, is_defect in self._backing.logged():
+            self.errors.add(text, is_defect=is_defect)
+
     def check_misses(self) -> None:
         """Fails the test on a miss that the code under test swallowed."""
         misses = self.misses[self._first :]
@@ -161,6 +175,13 @@ class TestDeck:
 
     def section(self) -> str:
         """What a failing test's report shows; empty when there is nothing to say."""
+        try:
+            self._hear()
+            return self._section()
+        except SagetapeError as error:
+            return str(error)
+
+    def _section(self) -> str:
         misses = self.misses[self._first :]
         lines = [] if self._has_told or not misses else [self._miss_text(misses)]
         lines += [f"blocked: a connection to {where}" for where in self.blocked]

@@ -25,9 +25,12 @@ class Errors(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not record.exc_info:
             return
-        text = self.format(record)
+        self.add(self.format(record), is_defect=record.pathname == connections.__file__)
+
+    def add(self, text: str, *, is_defect: bool) -> None:
+        """One more, from this process's log or from that of a server apart."""
         self.texts.append(text)
-        if record.pathname == connections.__file__:
+        if is_defect:
             self.defects.append(text)
 
     def begin(self) -> None:
