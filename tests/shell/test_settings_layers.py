@@ -34,6 +34,7 @@ SAMPLES: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[str, Any]]] = {
         ("aws:dev, http://127.0.0.1:1", ("aws:dev", "http://127.0.0.1:1")),
         ('["function:m:f", "aws+https://h"]', ("function:m:f", "aws+https://h")),
     ),
+    "allowed_custom": (("m:f", ("m:f",)), ("m:f,n.o:g", ("m:f", "n.o:g")), ('"p:h"', ("p:h",))),
     "allowed_upstreams": (("a", ("a",)), ("b,c", ("b", "c")), ('"d"', ("d",))),
     "upstream_ca": (("a", Path("a")), ("b", Path("b")), ('"c"', Path("c"))),
     "miss_policy": (("forward", "forward"), ("fail", "fail"), ('"forward"', "forward")),

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from ..core.cassette import Rekey
@@ -23,6 +22,7 @@ from ..core.unwrap import find_zstd
 from ..version import __version__
 from . import upstreams
 from .clock import Clock, RealClock, VirtualClock
+from .custom import matcher_with, named_in
 from .decks import DEFAULT, Decks, Player
 from .files import REAL, Files
 from .library import Shelf
@@ -30,7 +30,6 @@ from .recorders import close_recorder, damage_of, known_accounts, open_recorder,
 from .settings import ACCOUNT, ServerSettings
 from .store import Cassette, CassetteSettings
 from .store.group_commit import GroupCommit
-from .upstreams.modules import find_function, import_first
 from .upstreams.upstream import Upstream
 
 log = logging.getLogger("sagetape")
@@ -190,7 +189,7 @@ class Assembly:
         shelved = []
         for cassette in cassettes:
             if MatchRules.from_dict(cassette.settings.match).as_dict() != wanted and cassette is not recorder:
-                matcher = _matcher(MatchRules.from_dict(wanted), self.settings.python_path)
+                matcher = self._matcher_of(wanted)
                 header = CassetteSettings(match=wanted)
                 cassette = Cassette.open(cassette.path, settings=header, rekey=rekey_with(matcher), files=self.files)
             shelved.append(cassette)
@@ -198,7 +197,12 @@ class Assembly:
 
     def _matcher(self, shelf: Shelf) -> Matcher:
         given = self.settings.match or (shelf.cassettes[0].settings.match if shelf.cassettes else {})
-        return _matcher(MatchRules.from_dict(given), self.settings.python_path)
+        return self._matcher_of(given)
+
+    def _matcher_of(self, rules: Mapping[str, Any]) -> Matcher:
+        """The matcher of rules. Functions that only a cassette names are refused."""
+        allowed = {*self.settings.allowed_custom, *named_in(self.settings.match)}
+        return matcher_with(MatchRules.from_dict(rules), self.settings.python_path, allowed=allowed)
 
     def _scrub_rules(self, shelf: Shelf) -> ScrubRules:
         """The settings' rules and those of every cassette: rules only add."""
@@ -264,8 +268,3 @@ def clock_of(text: str) -> Clock:
     if text == "real":
         return RealClock()
     return VirtualClock(None if text == "virtual" else datetime.fromisoformat(text).timestamp())
-
-
-def _matcher(rules: MatchRules, folder: Path) -> Matcher:
-    names = [name.split(":") for name in rules.custom]
-    return Matcher(rules, custom=[find_function(import_first(module, folder), name) for module, name in names])

@@ -8,7 +8,7 @@ that somebody records meanwhile is lost.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,25 +18,26 @@ from ..core.cassette import CassetteSettings, canonical_order, summary_of
 from ..core.errors import CassetteDamaged, CassetteMissing
 from ..core.matching import Matcher, MatchRules
 from ..core.merging import Kept
+from .custom import allowed_by_variable, matcher_with
 from .files import REAL
 from .store import Cassette
 from .store.compaction import replacing
 from .store.creation import make_folder
 from .store.locks import RecorderLock
-from .upstreams.modules import find_function, import_first
 
 Progress = Callable[[int, int], object]
 """Called with what is done and the whole."""
 
 
-def matcher_for(rules: Mapping[str, Any], folder: Path | None = None) -> Matcher:
-    """The matcher of a cassette's rules. Functions that they name are imported from `folder`, as at replay."""
-    parsed = MatchRules.from_dict(rules)
-    if not parsed.custom:
-        return Matcher(parsed)
-    names = [name.split(":") for name in parsed.custom]
-    place = folder or Path.cwd()
-    return Matcher(parsed, custom=[find_function(import_first(module, place), name) for module, name in names])
+def matcher_for(
+    rules: Mapping[str, Any], folder: Path | None = None, *, allowed: Collection[str] | None = None
+) -> Matcher:
+    """The matcher of a cassette's rules. Functions that they name are imported from `folder`, as at replay.
+
+    `allowed` are those that may be; None asks the variable of the setting. Raises ConfigError for another.
+    """
+    allowed = allowed_by_variable() if allowed is None else allowed
+    return matcher_with(MatchRules.from_dict(rules), folder or Path.cwd(), allowed=allowed)
 
 
 @contextmanager

@@ -81,6 +81,12 @@ ANSWERS: Final = (
     Row(
         "upstream_ca", FilePath(), "PEM file of the authorities that upstreams are trusted by, instead of the system's."
     ),
+    Row(
+        "allowed_custom",
+        Several(_FUNCTION),
+        "Function that the match rules of a cassette may name; your own match rules need no such word.",
+        "--allow-custom",
+    ),
     Row("miss_policy", Choice(MISS_POLICIES), "What becomes of a request that nothing answers."),
     Row("miss_function", _FUNCTION, "The function of --miss-policy function."),
     Row("exhausted", Choice(EXHAUSTED), "What plays after the last take of a request."),

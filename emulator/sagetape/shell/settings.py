@@ -50,6 +50,8 @@ class ServerSettings:
     """The chain for endpoints that declare none."""
     allowed_upstreams: tuple[str, ...] = ()
     """Hosts off this machine that `aws+http://` may speak to without TLS."""
+    allowed_custom: tuple[str, ...] = ()
+    """Functions, as module:name, that the match rules of a cassette may name."""
     upstream_ca: Path | None = None
     """A PEM file of authorities in the place of the system's."""
     record_errors: bool = False

@@ -50,7 +50,7 @@ def rule_change(path: Path, match_text: str | None) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ConfigError('--match is not a table. Write one, such as {"ignore_paths": ["id"]}.')
     rules = MatchRules.from_dict(given).as_dict()
-    matcher = matcher_for(rules)
+    matcher = matcher_for(rules, allowed=rules.get("custom", ()))  # the user names them here
 
     def rekey(one: Interaction) -> bytes:
         return matcher.key(one.call)

@@ -1,0 +1,44 @@
+"""Functions that match rules name: which of them are imported, and the matcher made with them.
+
+A cassette may come from anybody, and its rules may name any function of any module. Importing a module runs it, so a
+name counts only when the user gave it too: in the user's own match rules, by the setting `allowed_custom`, or, for
+the commands that take no settings, by its variable. Refuses all others before anything is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ..core.errors import ConfigError
+from ..core.matching import Matcher, MatchRules
+from .upstreams.modules import find_function, import_first
+
+VARIABLE: Final = "SAGETAPE_ALLOWED_CUSTOM"
+"""Of the setting `allowed_custom`."""
+
+
+def matcher_with(rules: MatchRules, folder: Path, *, allowed: Collection[str]) -> Matcher:
+    """The matcher of rules, their functions imported from `folder`. Raises ConfigError for one not allowed."""
+    refused = [name for name in rules.custom if name not in allowed]
+    if refused:
+        names = ", ".join(refused)
+        raise ConfigError(
+            f"The cassette's match rules name code of this machine: {names}. It is not imported, because a "
+            "cassette may come from anybody. When you know and trust it, allow it by name: "
+            f"--allow-custom {refused[0]}, or {VARIABLE}={','.join(refused)}."
+        )
+    names_of = [name.split(":") for name in rules.custom]
+    return Matcher(rules, custom=[find_function(import_first(module, folder), name) for module, name in names_of])
+
+
+def named_in(match: Mapping[str, Any]) -> tuple[str, ...]:
+    """The functions that the user's own match rules name: with that they are allowed. Raises ConfigError."""
+    return MatchRules.from_dict(match).custom if match else ()
+
+
+def allowed_by_variable() -> tuple[str, ...]:
+    """What the variable of the setting allows."""
+    return tuple(name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip())
