@@ -6,11 +6,13 @@ used once. Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-creat
 
 from __future__ import annotations
 
+from binascii import hexlify
 from dataclasses import replace
 from hashlib import sha256
 from hmac import compare_digest
 
 from . import auth_refusals as refusals
+from .canonical import ALGORITHM
 from .errors import CallerError
 from .grants import Grant, Identity
 from .mismatch import Evidence, explain
@@ -55,9 +57,9 @@ class Pending:
     def _has_signed(self, body_sha256_hex: bytes) -> bool:
         # Written out (`Grant.has_made`, `string_to_sign`): calls are a quarter of what a verification costs.
         grant, (_, _, _, timestamp, signature) = self._grant, self._evidence
-        digest = sha256(self._head + body_sha256_hex).hexdigest().encode()
-        text = b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (timestamp, grant.scope, digest)
-        if compare_digest(grant.state.sign(text).hex().encode(), signature):
+        digest = hexlify(sha256(self._head + body_sha256_hex).digest())
+        text = b"\n".join((ALGORITHM, timestamp, grant.scope, digest))
+        if compare_digest(hexlify(grant.state.sign(text)), signature):
             return True
         return bool(grant.others) and grant.has_made(signature, text)
 

@@ -116,7 +116,10 @@ class Verifier:
         if grant is None:
             return self._begin_anew(method, target, headers, now=now, fields=fields, line=line, pairs=pairs)
         evidence = method, target, fields, fields[b"x-amz-date"], fields[b"authorization"][-64:]
-        return self._open_in_level(grant, evidence, line=line, identity=grant.identity)
+        try:
+            return self._open(grant, evidence, line)
+        except CallerError as refusal:
+            return self._unless_strict(refusal, grant.identity)
 
     def _begin_anew(
         self,
@@ -139,12 +142,6 @@ class Verifier:
         evidence = method, target, fields, claim.timestamp, claim.signature
         try:
             grant = self._admit(claim, scope, authorization=fields.get(b"authorization", b""), now=now)
-        except CallerError as refusal:
-            return self._unless_strict(refusal, identity)
-        return self._open_in_level(grant, evidence, line=line, identity=identity)
-
-    def _open_in_level(self, grant: Grant, evidence: Evidence, *, line: bytes, identity: Identity) -> Pending:
-        try:
             return self._open(grant, evidence, line)
         except CallerError as refusal:
             return self._unless_strict(refusal, identity)
