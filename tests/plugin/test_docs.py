@@ -85,13 +85,13 @@ def test_testing_page_blocks_run(project: Project, stays: Standin) -> None:
     found = [code for _, code in blocks("testing.md")]
     tests = [code for code in found if "def test_" in code]
     programs = [code for code in found if "def test_" not in code]
-    assert (len(tests), len(programs)) == (4, 2)
+    assert (len(tests), len(programs)) == (5, 2)
     for number, code in enumerate(tests):
         project.pytester.makepyfile(**{f"test_block_{number}": code})
-    project.run("--sagetape-record=once").assert_outcomes(passed=6)
+    project.run("--sagetape-record=once").assert_outcomes(passed=7)
     asked = len(stays.arrived)
     assert asked == 2
-    project.run().assert_outcomes(passed=6)
+    project.run().assert_outcomes(passed=7)
     assert len(stays.arrived) == asked
     run_programs(project, programs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,54 @@ def test_import_finds_parametrised_names(project: Project) -> None:
     )
     recorded(project, "test_stays[a b]")
     project.run("--sagetape-import=cassettes").assert_outcomes(passed=1)
+
+
+OTHERS_NAMES = [
+    ("plan", "a/b:c", "test_stays[a-b-c].yaml"),
+    ("plan", "100%?", "test_stays[100--].yaml"),
+    ("plan", "it's", "test_stays[it-s].yaml"),
+    ("plan", "\u00fc", "test_stays[-xfc].yaml"),  # pytest writes \\xfc
+    ("class", "x|y", "TestPlan.test_stays[x-y].yaml"),
+    ("nested", "x|y", "TestInner.test_stays[x-y].yaml"),
+]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_import_finds_the_names_of_pytest_recording(project: Project, workers: tuple[str, ...]) -> None:
+    """Its file names have `-` for what files dislike, and the innermost class alone: each test finds its recording."""
+    test = """
+        @pytest.mark.sagetape
+        @pytest.mark.parametrize("plan", {plans})
+        def test_stays({self}plan):
+            assert call(b'{{"customer": 7}}') == b'{{"label": "stays"}}'
+    """
+    plain = textwrap.dedent(test).format(plans=[one for kind, one, _ in OTHERS_NAMES if kind == "plan"], self="")
+    method = textwrap.indent(textwrap.dedent(test).format(plans=["x|y"], self="self, "), "    ")
+    inner = textwrap.indent(f"class TestInner:\n{method}", "    ")
+    project.write(f"{plain}\nclass TestPlan:\n{method}\nclass TestOuter:\n{inner}", "test_moved")
+    for _, _, name in OTHERS_NAMES:
+        recorded(project, name.removesuffix(".yaml"))
+    first = project.run_apart("--sagetape-import=cassettes", "--sagetape-strict", *workers)
+    first.assert_outcomes(passed=len(OTHERS_NAMES))
+    assert first.ret == 0, text_of(first)
+    assert len(project.tapes()) == len(OTHERS_NAMES)
+    project.run("--sagetape-strict").assert_outcomes(passed=len(OTHERS_NAMES))
+
+
+def test_import_gives_each_of_two_tests_their_one_recording(project: Project) -> None:
+    """Two tests whose names pytest-recording could not tell apart had one recording there, and have two here."""
+    project.write(
+        """
+        @pytest.mark.sagetape
+        @pytest.mark.parametrize("plan", ["a/b", "a:b", "a-b"])
+        def test_stays(plan):
+            assert call(b'{"customer": 7}') == b'{"label": "stays"}'
+        """,
+        "test_moved",
+    )
+    recorded(project, "test_stays[a-b]")
+    project.run("--sagetape-import=cassettes", "--sagetape-strict").assert_outcomes(passed=3)
+    assert len(project.tapes()) == 3
 
 
 def test_import_into_a_named_cassette(project: Project) -> None:

@@ -163,7 +163,7 @@ def changed(stamps: dict[Path, tuple[int, int, int]]) -> list[str]:
 def places_of(item: pytest.Item, run: Run, wanted: Wanted) -> Places:
     """Which files are played and which is recorded into. Raises SagetapeError for a named one that is missing."""
     named = named_paths(item, wanted.cassettes, run.options.folder)
-    paths = named or (default_path(item, run.options.folder, scope=wanted.scope),)
+    paths = named or (own_path(item, run, scope=wanted.scope),)
     mode = run.options.mode
     target = paths[0]
     if mode == "once" and target.is_file():
@@ -176,6 +176,16 @@ def places_of(item: pytest.Item, run: Run, wanted: Wanted) -> Places:
         if not path.is_file():
             raise SagetapeError(missing(path, item, run))
     return Places(present(paths), None)
+
+
+def own_path(item: pytest.Item, run: Run, *, scope: str) -> Path:
+    """The cassette of a test that names none; one that was imported for it under another tool's name is made it."""
+    path = default_path(item, run.options.folder, scope=scope)
+    if scope == "function" and item.config.getoption("sagetape_import"):
+        from .importing import adopt
+
+        adopt(item, path)
+    return path
 
 
 def present(paths: tuple[Path, ...]) -> tuple[Path, ...]:

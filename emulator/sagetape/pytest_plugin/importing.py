@@ -8,6 +8,8 @@ touches what it reads. The formats are those of `sagetape cassette import`.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +26,8 @@ from .paths import SUFFIX, safe_name
 
 SUFFIXES: Final = (".yaml", ".yml", ".json", ".har", ".jsonl")
 """Of the files that are looked at in a folder."""
+REPLACED: Final = re.compile(r"""[<>?%*:|"'/\\]""")
+"""What pytest-recording writes as `-` in a file name (its `get_default_cassette_name`)."""
 REASONS_SHOWN: Final = 3
 FILES_SHOWN: Final = 20
 
@@ -111,3 +115,35 @@ def described(source: Path, target: Path, report: ImportReport) -> str:
     reasons = [str(one) for _, one in report.skipped[:REASONS_SHOWN]]
     reasons += [f"a secret: {one}" for _, one in report.secrets]
     return f"{text} ({'; '.join(reasons)})" if reasons else text
+
+
+# --- names that the other tool made ---------------------------------------------------------------------------------
+
+
+def recording_name(item: pytest.Item) -> str:
+    """The name that pytest-recording gives a test's recording: its innermost class and its own, made safe its way."""
+    owner = getattr(item, "cls", None)
+    return REPLACED.sub("-", item.name if owner is None else f"{owner.__name__}.{item.name}")
+
+
+def adopt(item: pytest.Item, path: Path) -> None:
+    """Gives a test without a cassette the one that was imported under the other tool's name for it, where one was.
+
+    Two tests may have had one recording there; each gets its own then.
+    """
+    found = imported_path(item)
+    if path.is_file() or found == path or not found.is_file():
+        return
+    others = [one for one in item.session.items if one is not item and one.path == item.path]
+    is_shared = any(imported_path(one) == found for one in others)
+    with tempfile.TemporaryDirectory(prefix=".sagetape-import-", dir=path.parent) as folder:
+        fresh = shutil.copy2(found, folder)
+        os.replace(fresh, path)
+    if not is_shared:
+        found.unlink()
+
+
+def imported_path(item: pytest.Item) -> Path:
+    """Where `--sagetape-import` puts a test's recording when it goes by the file's name alone."""
+    folder: str = item.config.getini("sagetape_cassettes")
+    return item.path.parent / folder / safe_name(item.path.stem) / f"{safe_name(recording_name(item))}{SUFFIX}"
