@@ -212,7 +212,7 @@ def fill(folder: Path) -> None:
             (folder / f"test_{name}.py").write_text(textwrap.dedent(HEAD) + textwrap.dedent(case.code))
     path = folder / "cassettes/test_changed/test_changes.tape"
     client = make_client(region_name="us-east-1")
-    with attach(client, path, mode="once", upstream="function:user_models:echo", python_path=folder):
+    with attach(client, path, mode="once", upstream="function:tests.plugin.stand_models:echo"):
         client.invoke_endpoint(EndpointName="churn", ContentType="application/json", Body=b"{}")
 
 
