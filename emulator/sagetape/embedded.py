@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .core.errors import CassetteMissing
+from .core.values import valueclass
 from .emulator import Emulator
 from .shell.cassette_paths import missing_text
 from .shell.client_env import client_changes
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Embedded:
     """Where the cassette answers, and the environment of a program that shall ask there."""
 

@@ -6,9 +6,11 @@ Decides nothing: `shell/upstreams/function.py` calls the function and turns what
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any, Final, Protocol
+
+from .core.values import valueclass
 
 
 class ModelClock(Protocol):
@@ -21,7 +23,7 @@ class ModelClock(Protocol):
         """Wait on the deck's clock: `await` it in an async function; in a plain one it blocks the function alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Invocation:
     """One call as a model sees it. A member that the client did not send is None."""
 
@@ -50,7 +52,7 @@ class Invocation:
     """Always there when an emulator calls; None only in an Invocation that a test made itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Answer:
     """A body with the headers that survive the platform.
 

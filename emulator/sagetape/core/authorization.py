@@ -10,11 +10,12 @@ parameters counts (last in the header, first in the query): github.com/dacut/scr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from . import auth_refusals as refusals
 from .canonical import ALGORITHM, canonical_query
+from .values import valueclass
 
 EXPIRES_MAX_S = 604_800  # seven days: docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
@@ -29,7 +30,7 @@ _REQUIRED_IN_QUERY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Claim:
     """A signature as the request states it. Nothing in it is verified."""
 
@@ -142,7 +143,7 @@ def payload_flaw(claimed: bytes) -> str:
     return "x-amz-content-sha256 must be the SHA-256 of the body, 64 lower-case hexadecimal digits"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Scope:
     """The five parts of a Credential."""
 

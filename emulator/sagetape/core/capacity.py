@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from . import refusals
 from .endpoints import Serverless
 from .models import PATIENCE_S
+from .values import valueclass
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class _Worker:
     is_busy: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Place:
     """Where a serverless call runs, and what it waits for."""
 

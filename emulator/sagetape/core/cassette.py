@@ -7,7 +7,7 @@ order. Refuses a cassette of a newer format. Reads and writes no file: that is `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias
 
 from ..version import __version__
@@ -15,6 +15,7 @@ from .errors import CassetteForeign
 from .framing import AMENDMENT, HEADER_KIND, RETIREMENT, Buffer, frame
 from .payload import RecordError, member, pack, unpack
 from .records import size_of
+from .values import valueclass
 from .wire import EVENT_STREAM, Chunk, Head, Interaction, Pause, Script, SessionMark, body_of, head_of, is_complete
 
 FORMAT = 1
@@ -24,7 +25,7 @@ Rules: TypeAlias = Mapping[str, Any]
 """JSON-like: what `core/matching.py` and `core/scrub.py` need to build their rules again."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class CassetteSettings:
     """The header record, with the amendments that follow it."""
 
@@ -41,7 +42,7 @@ class CassetteSettings:
     """The version of Sagetape that created the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Summary:
     """One interaction without its bodies, as the index knows it."""
 

@@ -26,6 +26,7 @@ from .index import (
     retired_in,
 )
 from .payload import RecordError, member, pack_before_tail
+from .values import valueclass
 
 EVERY_COUNT: Final = 512
 """Interactions between two checkpoints: walking so many takes some ten milliseconds."""
@@ -41,7 +42,7 @@ MERGED_MAX: Final = 2**17
 BodyPairs: TypeAlias = "tuple[array[int], array[int]]"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Instalment:
     """One checkpoint of a file, as far as a later one that takes its place must know it."""
 

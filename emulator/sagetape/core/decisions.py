@@ -11,10 +11,11 @@ from .library import Take
 from .modes import Mode
 from .routes import Route
 from .sessions import Place
+from .values import valueclass
 from .wire import Call, Interaction, Script
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class DeckSettings:
     """What is fixed for a deck's life."""
 
@@ -61,7 +62,7 @@ class Case:
         self.scrubbed = self.call
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Kept:
     """What must be written before the client can see the end of the answer."""
 
@@ -69,7 +70,7 @@ class Kept:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Reply:
     """The answer is known."""
 
@@ -81,7 +82,7 @@ class Reply:
     """To be written first: what the emulator itself said while recording."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Forward:
     """Upstreams are asked: one, or the containers of a pipeline one after the other."""
 
@@ -105,7 +106,7 @@ class Forward:
         return self.case.entry
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Completed:
     """An upstream's answer, as the client gets it and as it is kept."""
 

@@ -8,11 +8,11 @@ read them (`meaning`), so that what is left out of the key is not reported as a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from . import meaning
 from .meaning.comparison import EXACT, Comparison, Difference, Tolerances
 from .meaning.event_stream import join
+from .values import valueclass
 from .wire import Abort, Script, body_of, head_of, is_complete
 
 __all__ = ["EXACT", "Difference", "Tolerances", "compare_answers", "compare_bodies", "describe", "nearness"]
@@ -28,7 +28,7 @@ ANSWER_HEADERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Body:
     """A body and the content type that says how to read it."""
 

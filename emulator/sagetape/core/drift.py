@@ -15,6 +15,7 @@ from . import meaning
 from .differences import EXACT, Difference, Tolerances, compare_answers, describe
 from .library import waits
 from .rules import SCRUBBED
+from .values import valueclass
 from .wire import Call, Interaction, Script
 
 SAME, DRIFTED, NOT_ASKED, FAILED = "same", "drifted", "not asked", "failed"
@@ -24,7 +25,7 @@ _FAKE_ACCOUNT = re.compile(rb"(?<![0-9])000000[0-9]{6}(?![0-9])")
 _FAKE_NAME = re.compile(rb"principal-[0-9a-f]{8}(?![0-9a-f])")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Limits:
     """What is still the same."""
 
@@ -34,7 +35,7 @@ class Limits:
     """How many times the recorded seconds an answer may take; None: however long."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Outcome:
     """The verdict about one interaction."""
 

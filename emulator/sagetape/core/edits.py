@@ -8,11 +8,12 @@ edit covers in later parts is taken out of them. Positions are in bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from .values import valueclass
 
-@dataclass(frozen=True, slots=True)
+
+@valueclass(frozen=True, slots=True)
 class Edit:
     """Put `new` in place of the bytes from `start` up to `end`."""
 

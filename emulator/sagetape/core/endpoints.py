@@ -10,9 +10,10 @@ shell. An empty chain is no mistake: a declared endpoint may live from its casse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+from .values import valueclass
 
 Upstream: TypeAlias = tuple[str, ...]
 """Asked in order; the next only when the earlier has nothing."""
@@ -39,7 +40,7 @@ class ContainerMode(StrEnum):
     DIRECT = "direct"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Routing:
     """`ProductionVariant.RoutingConfig`."""
 
@@ -50,7 +51,7 @@ class Routing:
     """PREFIX_AWARE: calls at once on the instance of a prefix before others take over (1 to 1024)."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Variant:
     """A production variant."""
 
@@ -61,7 +62,7 @@ class Variant:
     """Empty: what the endpoint itself declares."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ContainerSpec:
     """One of several containers of a model."""
 
@@ -71,7 +72,7 @@ class ContainerSpec:
     """Whether this container opens and closes sessions."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class MultiModel:
     """A multi-model container and its models."""
 
@@ -88,7 +89,7 @@ class MultiModel:
     """`s3://bucket/prefix/` as in ModelDataUrl, for the text of a missing artifact."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Component:
     """An inference component."""
 
@@ -103,7 +104,7 @@ class Component:
     """Where the container finds the adapter's artifact (`src` of `POST /adapters`); None: it knows."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Shadow:
     """A shadow variant: it gets copies of calls, its answers are discarded."""
 
@@ -113,7 +114,7 @@ class Shadow:
     """Of the calls, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Serverless:
     """`ServerlessConfig`."""
 
@@ -124,7 +125,7 @@ class Serverless:
     """Seconds without a call after which the next is a cold start. AWS does not publish its figure."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint. At most one of `upstream`, `containers`, `multi_model`, `components` says what answers."""
 

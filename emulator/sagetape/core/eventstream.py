@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 from zlib import crc32
 
 from .errors import MESSAGE_MAX, compact_json
+from .values import valueclass
 
 HEADERS_MAX_BYTES: Final = 128 * 1024  # Smithy event stream specification; botocore _MAX_HEADERS_LENGTH
 PAYLOAD_MAX_BYTES: Final = 24 * 1024 * 1024  # botocore _MAX_PAYLOAD_LENGTH; Smithy allows no more either
@@ -40,7 +40,7 @@ class FrameError(ValueError):
     """These bytes are not one whole, well-formed frame. The text says which rule they break."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Frame:
     """One decoded frame."""
 

@@ -8,13 +8,13 @@ A verdict is never kept: the signature of every request is computed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from operator import itemgetter
 from typing import TypeVar
 
 from .canonical import WHITE_SPACE, canonical_value
 from .signing import Key, derive_key
+from .values import valueclass
 
 REMEMBERED_MAX = 1024
 HARMLESS_MAX = 128  # names of unsigned headers remembered as of no concern, and the length of each
@@ -25,7 +25,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Identity:
     """Who called, once the signature was accepted."""
 

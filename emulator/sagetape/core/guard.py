@@ -14,13 +14,13 @@ https://github.com/teng-lin/notebooklm-py/issues/549.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
 from .differences import Difference, compare_answers, describe
 from .errors import CassetteError
 from .matching import DEFAULT_MEMBERS, Matcher, MatchRules
 from .misses import MEMBER_HEADERS, Recorded, body_differences
+from .values import valueclass
 from .wire import Call, Interaction
 
 Kind: TypeAlias = Literal["left-out", "order", "again"]
@@ -32,7 +32,7 @@ TAKES_MAX = 100  # of one key that are looked at; the answers of more would be r
 DISTINCT_MAX = 8  # different answers that are told apart; comparing all pairs of a thousand takes would cost more
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Finding:
     """One reason to doubt an answer."""
 

@@ -34,10 +34,11 @@ from dataclasses import dataclass, field, replace
 
 from .relabel import relabel_call
 from .sessions import Place, Session
+from .values import valueclass
 from .wire import Call, SessionMark
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Followed:
     """The recorded step that answers a call."""
 
@@ -52,7 +53,7 @@ class Followed:
     """Where the call stands in its lane, for `Sessions.advance`: beyond steps that were never kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Astray:
     """A call that fits no recorded step of its session."""
 

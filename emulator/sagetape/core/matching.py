@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ from .errors import ConfigError
 from .keys import key_of, written
 from .paths import Path, parse_path
 from .presets import PRESETS
+from .values import valueclass
 from .wire import Call
 
 DEFAULT_MEMBERS = (
@@ -48,7 +49,7 @@ Custom: TypeAlias = Callable[[Call], Hashable]
 _CUSTOM_NAME = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class MatchRules:
     """What counts when two requests are compared. Kept in the cassette: a replay matches as the recording did."""
 

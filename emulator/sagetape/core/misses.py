@@ -12,7 +12,7 @@ import heapq
 import json
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from .differences import Difference, compare_understood, describe, nearness
 from .errors import MESSAGE_MAX
 from .matching import Matcher
 from .meaning.comparison import counted
+from .values import valueclass
 from .wire import Call, Interaction
 
 EXAMINED_MAX = 2_000  # recordings whose key parts are compared
@@ -63,7 +64,7 @@ class Recorded(Protocol):
         """Where it is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Nearest:
     """The recording that came nearest to a call, and everything in which it differs."""
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from .values import valueclass
+
 PATIENCE_S = 60.0  # developer guide: a load that takes longer gives ModelNotReadyException, and goes on
 LOAD_MAX_S = 360.0  # developer guide: after 360 s the load itself is given up
 
@@ -29,7 +31,7 @@ class _Resident:
     users: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Admission:
     """What one call has to go through before its model can be asked."""
 

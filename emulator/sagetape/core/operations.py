@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from . import refusals
 from .canonical import fields_of
 from .errors import CallerError, compact_json
+from .values import valueclass
 from .wire import RawHeaders
 
 INVOKE: Final = "InvokeEndpoint"
@@ -26,7 +27,7 @@ MEMO_MAX = 4096  # request lines and sets of members whose verdict is remembered
 PATTERN_VALUE_MAX = 8192  # longer than any header the server accepts; keeps a hostile value from a slow pattern
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Member:
     """One input member that travels in a header or in the path."""
 
@@ -70,7 +71,7 @@ class Member:
         return []
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Operation:
     """One operation of the service model."""
 

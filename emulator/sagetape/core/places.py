@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from .values import valueclass
 
 JSON_BYTES_MAX: Final = 8 * 1024 * 1024  # larger documents are told without a path
 VALUES_MAX: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Place:
     """Some bytes, what they are, and the place they were unwrapped from."""
 

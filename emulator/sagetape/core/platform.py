@@ -15,12 +15,12 @@ status worth showing, so B shows 0 there, as C and D do.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from .errors import MESSAGE_MAX, compact_json
 from .eventstream import exception
+from .values import valueclass
 from .wire import EVENT_STREAM, Call, Chunk, Head, Headers, Script, whole
 
 INVOCATION_TIMEOUT_S: Final = 60.0  # Developer Guide, your-algorithms-inference-code
@@ -56,7 +56,7 @@ CONTROL: Final = re.compile(
 )  # lone surrogates: bytes that were not UTF-8
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Ask:
     """One call, routed: what goes to an upstream."""
 
@@ -107,7 +107,7 @@ def is_header_value(value: str) -> bool:
 # --- towards the client -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Passed:
     """The head that the client sees, and what had to be dropped on the way, for the log."""
 

@@ -8,11 +8,12 @@ A preset adds ignored paths (`MatchRules.presets`) and decides nothing else. `re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from .values import valueclass
 
-@dataclass(frozen=True, slots=True)
+
+@valueclass(frozen=True, slots=True)
 class Preset:
     """Paths (in the language of `core/paths.py`) to ignore in requests and in answers."""
 

@@ -7,19 +7,19 @@ Not stored: the request id and the invocation id of a call, which are other on e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .bodies import INLINE_MAX_BYTES, address, body_record
 from .framing import INTERACTION, Buffer, frame
 from .payload import RecordError, member, pack
+from .values import valueclass
 from .wire import Abort, Call, Chunk, End, Head, Interaction, Pause, Provenance, Script, SessionMark, Step
 
 Fetch: TypeAlias = Callable[[bytes, int], Buffer]
 """A stored body by its address and size in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Layout:
     """What must be written for one interaction: new bodies first, itself last."""
 

@@ -6,17 +6,17 @@ Decides nothing. Source of the limits: SageMaker developer guide, "Use your own 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from .endpoints import ALL_TRAFFIC, ASYNC_TIMEOUT_S, STREAM_TIMEOUT_S, TIMEOUT_S, Endpoint, Upstream
 from .errors import CallerError
+from .values import valueclass
 from .wire import Call, Headers
 
 HOP_MAX_BYTES = 5 * 1024 * 1024  # SageMaker developer guide, inference-pipeline-troubleshoot: 5 MB between containers
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Hop:
     """One container that the call passes through."""
 
@@ -28,7 +28,7 @@ class Hop:
     extra_headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ModelAction:
     """A request to a real container before the call is made: multi-model and adapter interfaces of the platform."""
 
@@ -40,7 +40,7 @@ class ModelAction:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Route:
     """The way of one call. `Router.finish` must follow in the end."""
 
@@ -67,7 +67,7 @@ class Route:
     """Whether `Router.finish` has anything to count."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Sticky:
     """Where a session is bound to."""
 
@@ -76,7 +76,7 @@ class Sticky:
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Share:
     """One variant's part of the traffic."""
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from .errors import ConfigError
 from .paths import parse_path
+from .values import valueclass
 
 SCRUBBED: Final = "scrubbed"
 """What stands in the place of everything that a user's rule takes out."""
@@ -32,7 +33,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ScrubRules:
     """Checked when made: `ConfigError` lists every problem at once."""
 

@@ -23,6 +23,7 @@ from typing import Final
 from .places import Place
 from .regions import find_regions
 from .unwrap import Budget, Decompress, Layer, open_binary, open_text
+from .values import valueclass
 from .wire import Call, Chunk, Head, Interaction, Script, head_of
 
 LIVE_CHARS_MIN: Final = 16  # shorter ones (`test`, `testing`) are in every second body
@@ -95,7 +96,7 @@ _MARKS: Final = (b"_", b"-", b" ", b"=")
 _TOKEN_RUN = re.compile(rb"[A-Za-z0-9_-]++")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Finding:
     """A secret, without the secret."""
 

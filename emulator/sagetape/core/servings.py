@@ -8,8 +8,6 @@ a multi-model endpoint"; aws/model-hosting-container-standards for the headers a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from . import refusals
 from .capacity import Copies
 from .endpoints import Component, ContainerMode, ContainerSpec, Endpoint, MultiModel, Upstream, Variant, is_container
@@ -17,13 +15,14 @@ from .errors import compact_json
 from .instances import Instances
 from .models import Models, opaque_name
 from .routes import Hop, ModelAction, Route, target_of
+from .values import valueclass
 from .wire import Call
 
 ADAPTER_IDENTIFIER = "X-Amzn-SageMaker-Adapter-Identifier"  # aws/model-hosting-container-standards, lora constants
 ADAPTER_ALIAS = "X-Amzn-SageMaker-Adapter-Alias"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Visit:
     """What one instance does with one call."""
 

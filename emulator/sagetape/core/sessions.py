@@ -20,6 +20,7 @@ from . import refusals
 from .errors import CallerError
 from .platform import CLOSED_SESSION_ID, NEW_SESSION_ID, SESSION_HEADER_MAX, is_session_value
 from .routes import Route, Sticky
+from .values import valueclass
 from .wire import INSTANT_MAX, Call, Head, SessionMark
 
 NEW_SESSION = "NEW_SESSION"  # botocore, shape SessionIdOrNewSessionConstantHeader
@@ -58,7 +59,7 @@ class Session:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Place:
     """Where one call stands in a session."""
 
@@ -78,7 +79,7 @@ class Place:
         return Sticky(one.id, one.variant, one.instance) if one is not None and one.variant else None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Settled:
     """An answer's head after the platform has read the session headers."""
 

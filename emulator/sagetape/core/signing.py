@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from .canonical import (
@@ -25,6 +25,7 @@ from .canonical import (
     parse_query,
     split_target,
 )
+from .values import valueclass
 from .wire import RawHeaders
 
 # Names a signer leaves out because hops between may change them (botocore/auth.py, SIGNED_HEADERS_BLACKLIST).
@@ -49,7 +50,7 @@ class _Hash(Protocol):
     def copy(self) -> _Hash: ...
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Key:
     """A pair of keys, temporary when it has a token. `expires` is in Unix seconds; None never expires."""
 
@@ -99,7 +100,7 @@ def is_of_signature(name: bytes) -> bool:
     return name.lower() in _OF_SIGNATURE
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Signature:
     """What was signed, step by step, and the headers to add to the request."""
 

@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from .values import valueclass
+
 INVOCATIONS_MAX = 10_000  # SDK calls whose take is remembered; an SDK repeats within seconds
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Turn:
     """The choice. `number` is the interaction's; None when nothing (more) plays."""
 

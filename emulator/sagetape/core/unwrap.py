@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from .eventstream import OVERHEAD_BYTES, FrameError, read_prelude
+from .values import valueclass
 
 Decompress: TypeAlias = Callable[[bytes, int], bytes]
 """Decompresses to at most so many bytes of output. Raises `ValueError` when the input is not what it reads."""
@@ -46,7 +47,7 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZIP: Final = b"PK\x03\x04"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Layer:
     """One look inside."""
 

@@ -7,16 +7,17 @@ plain data, so that it travels between processes (`as_dict`, `from_dict`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from typing import Any, Final
 
 from .journal import UNANSWERED, Entry
+from .values import valueclass
 
 SHOWN_MAX: Final = 20  # details of one kind in a verdict; the counts are always whole
 TEXT_MAX: Final = 4_000  # characters of one miss
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Prices:
     """What one call costs, by endpoint; `default` for the others. In whatever currency the user counts."""
 
@@ -28,7 +29,7 @@ class Prices:
         return self.by_endpoint.get(endpoint, self.default)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class CassetteUse:
     """How much of one cassette was played. `total` counts what it held before the run."""
 
@@ -42,7 +43,7 @@ class CassetteUse:
         return self.total - len(self.played)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Unread:
     """A stream whose end the program never read."""
 
@@ -51,7 +52,7 @@ class Unread:
     parts_total: int
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Unvisited:
     """Steps of a recorded session that were not played."""
 
@@ -59,7 +60,7 @@ class Unvisited:
     steps: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Verdict:
     """One deck's verdict."""
 
@@ -151,7 +152,7 @@ class Verdict:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Costs:
     """What the recorded answers would have cost."""
 
@@ -181,7 +182,7 @@ def miss_texts(entries: Iterable[Entry]) -> tuple[str, ...]:
 # --- a run of many ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class RunVerdict:
     """All verdicts of a run, and what only the whole run can tell."""
 

@@ -12,8 +12,10 @@ is what is stored, byte for byte. In any other answer the chunks are the parts i
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
+
+from .values import valueclass
 
 RawHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Headers as received: order, case and duplicates kept, values without surrounding white space."""
@@ -25,7 +27,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Headers of an answer, in the order and case in which they are sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, raw. What a signature covers is here unchanged."""
 
@@ -45,7 +47,7 @@ class Request:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Call:
     """A request that was understood: an operation on an endpoint, in the members of botocore's service model."""
 
@@ -75,7 +77,7 @@ class Call:
 # --- steps ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Head:
     """Status and headers, without those of the moment (request id, Date, lengths, connection): the player adds them."""
 
@@ -93,26 +95,26 @@ class Head:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Chunk:
     """Bytes of the body; one encoded frame in an event stream."""
 
     data: bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Pause:
     """A wait as recorded or declared, before the step that follows. Scaled by the deck's speed."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class End:
     """The answer is whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Abort:
     """The connection breaks here; what came before is not a whole answer."""
 
@@ -152,7 +154,7 @@ def body_of(script: Script) -> bytes:
 # --- what is kept -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class SessionMark:
     """Where an interaction stands in a recorded stateful session."""
 
@@ -165,7 +167,7 @@ class SessionMark:
     closes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Provenance:
     """Where an answer came from."""
 
@@ -180,7 +182,7 @@ class Provenance:
     """True when no model produced it (a function, the built-in default, an import by hand)."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Interaction:
     """One recorded request and its answer, scrubbed: what a cassette keeps."""
 

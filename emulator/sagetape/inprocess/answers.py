@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
@@ -16,12 +15,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
 from ..core.journal import Entry
+from ..core.values import valueclass
 from ..core.wire import EVENT_STREAM, Abort, Chunk, End, Head, Pause, Script, Step
 from .bodies import SteppedBody, WholeBody
 from .patience import Patience
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Opened:
     """An answer after its first steps: what was waited, its head, and the steps that follow."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.journal import Entry
+from ..core.values import valueclass
 from ..core.wire import Call
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class SeenRequest:
     """One request that reached a deck, and what became of it."""
 

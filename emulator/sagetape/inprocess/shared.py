@@ -16,13 +16,14 @@ from typing import Any, Final
 from ..core.deck import Completed, Deck, Forward, Kept, Reply
 from ..core.errors import CallerError
 from ..core.journal import ENTRIES_MAX, Entry
+from ..core.values import valueclass
 from ..core.wire import Call, Script
 from ..shell.decks import Player
 
 BODIES_MAX_BYTES: Final = 128 * 1024 * 1024  # of remembered requests; the oldest leave first
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class SeenCall:
     """A call and its line in the journal."""
 

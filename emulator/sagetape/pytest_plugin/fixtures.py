@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from ..core.errors import SagetapeError
+from ..core.values import valueclass
 from ..inprocess.attaching import live_secrets
 from ..inprocess.keywords import settings_from
 from ..inprocess.opened import OpenDeck
@@ -46,7 +47,7 @@ class Active:
     """Of the files that are only played: what tells that one was changed meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Places:
     """The files of a deck: what is played, and what is recorded into."""
 

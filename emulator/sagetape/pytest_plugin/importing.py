@@ -13,13 +13,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from ..core.errors import CassetteForeign, SagetapeError
+from ..core.values import valueclass
 from ..shell.importing import ImportOrder, ImportReport, import_into
 from ..shell.live_secrets import live_secrets
 from .paths import SUFFIX, safe_name
@@ -32,7 +33,7 @@ REASONS_SHOWN: Final = 3
 FILES_SHOWN: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Wish:
     """One `--sagetape-import`: a file or folder, and the cassette when one was named."""
 

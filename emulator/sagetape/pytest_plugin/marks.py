@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import pytest
 
+from ..core.values import valueclass
 from ..testing import MARKER, RECHUNK
 
 SETTINGS: Final = ("endpoints", "match", "scrub", "seed", "clock", "speed", "exhausted")
@@ -19,7 +20,7 @@ SCOPES: Final = ("function", "class", "module", "session")
 SERVERS: Final = (None, "thread", "process")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Wanted:
     """What a test wants of its deck."""
 

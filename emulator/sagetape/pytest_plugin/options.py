@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from ..core.values import valueclass
 from ..core.verdict import Prices
 
 RECORDING: Final = ("once", "new_episodes", "all", "rewrite")
@@ -17,7 +17,7 @@ REPORTS: Final = (".json", ".html")
 OFF: Final = ("", "0", "false", "no", "off")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Options:
     """One run's options."""
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..core.signing import Key
+from ..core.values import valueclass
 
 DEFAULT_PROFILE: Final = "default"
 Section = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class AwsFiles:
     """The two files of one user, by profile; values as they are written."""
 

@@ -7,12 +7,12 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from aiohttp import StreamReader
 
 from ..core import refusals
 from ..core.errors import CallerError, compact_json
+from ..core.values import valueclass
 
 IDLE_S = 60.0  # between two pieces of a body; nginx's client_body_timeout
 RATE_MIN_BYTES_S = 128  # on average, after the first idle limit: a drip of one byte per second ends
@@ -61,7 +61,7 @@ class Budget:
         return self._used == 0 or self._used + size_bytes <= self._total
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Patience:
     """How long a body may take."""
 

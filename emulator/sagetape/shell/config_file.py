@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
+from ..core.values import valueclass
 from .toml_lines import KeyPath, key_lines, line_of
 
 OWN_NAME = "sagetape.toml"
@@ -20,7 +20,7 @@ SHARED_NAME = "pyproject.toml"
 SHARED_TABLE: KeyPath = ("tool", "sagetape")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ConfigFile:
     """A configuration file that was read."""
 

@@ -12,13 +12,13 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ..core.editing import SCHEMA, DocumentError, document_of, interaction_from
 from ..core.errors import ConfigError, SecretFound
 from ..core.merging import Kept
+from ..core.values import valueclass
 from .renewal import locked, matcher_for, read_whole, write_anew
 from .scanning import scanner_for
 from .store import Cassette
@@ -28,7 +28,7 @@ FORMATS: Final = ("json", "yaml")
 HELP: Final = "Change, delete or add interactions; number and key are for you to read and are made anew."
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class EditReport:
     """What the edit did, in interactions."""
 

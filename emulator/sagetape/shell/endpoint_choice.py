@@ -8,9 +8,9 @@ https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html and bo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from ..core.values import valueclass
 from .aws_files import AwsFiles, Section, active_profile
 from .client_env import ENDPOINT_VARIABLE, IGNORE_VARIABLE
 
@@ -23,7 +23,7 @@ LOOK_ALIKES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Source:
     """One place that may name an address."""
 

@@ -11,17 +11,17 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..core.errors import ConfigError
+from ..core.values import valueclass
 
 # No end-of-line conversion; `-diff` and `-merge`, which `binary` stands for, would switch off what is set here.
 ATTRIBUTES: Final = "*.tape -text diff=sagetape merge=sagetape"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class GitReport:
     """What was set."""
 

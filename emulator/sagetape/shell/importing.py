@@ -21,6 +21,7 @@ from ..core.rules import ScrubRules
 from ..core.scrub import Scrubber
 from ..core.secrets import Finding, Scanner
 from ..core.unwrap import find_zstd
+from ..core.values import valueclass
 from ..version import __version__
 from .foreign_files import read_document, sources
 from .model import load_service
@@ -30,7 +31,7 @@ BODIES_MAX_BYTES: Final = 2**30  # of one import; an alias in YAML repeats a bod
 INTERACTIONS_MAX: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ImportOrder:
     """What is asked for."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..core.auth_refusals import KEYS_HINT
 from ..core.signing import Key
+from ..core.values import valueclass
 from .aws_files import AwsFiles, read_aws_files, regions_of, users_keys
 from .settings import ServerSettings
 
@@ -34,7 +34,7 @@ RECORDER_HINT: Final = (
 """Where an upstream holds credentials, the pair that `sagetape env` prints opens nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Keyring:
     """The known keys, by access key id. Several keys may share one id: a rotated secret, another token."""
 

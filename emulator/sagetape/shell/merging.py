@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.cassette import CassetteSettings
 from ..core.matching import MatchRules
 from ..core.merging import Conflict, Kept, merge
 from ..core.merging.settings import merge_settings
+from ..core.values import valueclass
 from .renewal import Progress, existing, locked, matcher_for, read_whole, rekeyed, write_anew
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class MergeReport:
     """What came of it."""
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Self
+
+from ..core.values import valueclass
 
 PREFIX: Final = "sagetape_"
 BOUNDS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -40,7 +41,7 @@ class Histogram:
         return [*samples, ({"": "_sum"}, self._sum), ({"": "_count"}, float(total))]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Family:
     """A figure with its series. The label with the empty name is what its series' name ends with."""
 

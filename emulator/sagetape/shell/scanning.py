@@ -7,7 +7,6 @@ bytes that are no records. A secret in any of them is on the disk all the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import CassetteDamaged
@@ -16,12 +15,13 @@ from ..core.payload import RecordError, unpack
 from ..core.records import body_references, interaction_from
 from ..core.secrets import Finding, Scanner
 from ..core.unwrap import find_zstd
+from ..core.values import valueclass
 from .renewal import Progress
 from .store import Cassette
 from .store.contents import Contents
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Found:
     """A finding and where it stands."""
 

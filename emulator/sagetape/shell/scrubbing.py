@@ -7,7 +7,7 @@ rules under which two different requests become one, because a replay could not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.cassette import CassetteSettings
@@ -17,12 +17,13 @@ from ..core.merging.settings import ACCOUNTS
 from ..core.rules import ScrubRules
 from ..core.scrub import Collisions, Scrubber
 from ..core.secrets import Finding
+from ..core.values import valueclass
 from .renewal import Progress, locked, matcher_for, read_whole, write_anew
 from .scanning import scanner_for
 from .store import Cassette
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ScrubReport:
     """What a scrubbing did."""
 

@@ -11,10 +11,10 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..core.values import valueclass
 from ..core.wire import INSTANT_MAX
 
 
@@ -49,7 +49,7 @@ def sentence(text: str) -> str:
     return text if text.endswith(("?", ".")) else f"{text}."
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Text:
     """A string that matches a pattern as a whole."""
 
@@ -68,7 +68,7 @@ class Text:
         return self.from_text(value)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Number:
     """A number within limits, whole or not."""
 
@@ -108,7 +108,7 @@ class Number:
         return number
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Span:
     """A length of time with its unit, in seconds: `90d`, `12h`, `30m`, `45s`."""
 
@@ -129,7 +129,7 @@ class Span:
 SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Switch:
     """On or off."""
 
@@ -147,7 +147,7 @@ class Switch:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Choice:
     """One of a few names."""
 
@@ -168,7 +168,7 @@ class Choice:
         return self.from_text(value)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class FilePath:
     """A path, as it is written: who resolves the layers knows relative to what."""
 
@@ -185,7 +185,7 @@ class FilePath:
         return self.from_text(value)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Clock:
     """`real`, `virtual`, or the ISO time (with a zone) at which a virtual clock starts."""
 
@@ -215,7 +215,7 @@ class Clock:
         return self.from_text(value)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Several:
     """A tuple of values of one kind. A flag is repeated; a variable holds them with a separator between."""
 
@@ -233,7 +233,7 @@ class Several:
         return tuple(self.kind.from_toml(part) for part in (value if isinstance(value, list) else [value]))
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Fault:
     """A rule of a fault, as in `throttle:probability=0.1,endpoint=churn`. A file's table is judged elsewhere."""
 
@@ -254,7 +254,7 @@ class Fault:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Table:
     """A TOML table or list of tables, passed on as it is: the room that owns it judges what is inside."""
 

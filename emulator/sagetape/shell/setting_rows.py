@@ -6,10 +6,10 @@ field in `settings.py` and a row here. Flags and variables are derived from the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..core.modes import EXHAUSTED, MISS_POLICIES, RECORD_MODES
+from ..core.values import valueclass
 from .setting_kinds import Choice, Clock, Fault, FilePath, Kind, Number, Several, Span, Switch, Table, Text
 from .upstream_kind import Upstream
 
@@ -18,7 +18,7 @@ VARIABLE = "variable"
 FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Row:
     """One setting. `name` is the field of `ServerSettings`."""
 

@@ -6,12 +6,13 @@ Decides nothing and reads nothing. The rows that say where each field comes from
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.endpoints import Endpoint
 from ..core.signing import Key
+from ..core.values import valueclass
 
 if TYPE_CHECKING:
     from ..core.faults.selection import Rule
@@ -22,7 +23,7 @@ STRICT_BODY_BYTES_MAX: Final = 6_291_456  # botocore sagemaker-runtime 2017-05-1
 ACCOUNT: Final = "123456789012"  # the account of AWS's own examples
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ServerSettings:
     """Everything a server was told. Times are in seconds, sizes in bytes."""
 

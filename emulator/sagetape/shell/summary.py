@@ -7,9 +7,9 @@ import sys
 from collections import Counter
 from collections.abc import Container
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
+from ..core.values import valueclass
 from ..core.verdict import RunVerdict, struck_text, unreached_text
 from .app import App
 from .assembly import Assembly
@@ -18,7 +18,7 @@ from .decks import Past
 FINDINGS_MAX = 50  # of a verdict on one line; the counts tell the rest
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Ended:
     """Everything that counts when a server has ended."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..matching import MatchRules
+from ..values import valueclass
 from .capture import is_capture, read_capture
 from .choices import Choices
 from .found import Found, Skipped
@@ -18,7 +18,7 @@ from .vcr import is_vcr, read_vcr
 __all__ = ["FORMATS", "Choices", "Format", "format_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Format:
     """One kind of file."""
 

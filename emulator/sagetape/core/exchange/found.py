@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..values import valueclass
 from ..wire import Call, Interaction, Script
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Found:
     """One call and its answer, not yet scrubbed."""
 
@@ -26,7 +26,7 @@ class Found:
     """A whole interaction of ours, with its own provenance: then the rest is its call and answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Skipped:
     """An entry that is not imported."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from ..errors import CallerError
 from ..eventstream import Framer
 from ..operations import ASYNC, Operation, Service
+from ..values import valueclass
 from ..wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Headers, Pause, RawHeaders, Script, Step
 from .found import Found, Unusable
 
@@ -29,7 +29,7 @@ _HOST_REGION = re.compile(r"\Aruntime(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]
 MOMENTARY: Final = frozenset(("connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"))
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Pair:
     """One request and its answer, as another tool saw them."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from ..values import valueclass
 from ..wire import Chunk, Head, Pause, Step
 from .kind import Kind, Level, Scene, is_event_stream, param
 
 PIECES_PER_SECOND = 10  # smooth enough to see, few enough to cost nothing
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """How slow."""
 

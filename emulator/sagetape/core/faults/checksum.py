@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from ..values import valueclass
 from ..wire import Chunk, Head, Step
 from .kind import Kind, Level, Scene, is_event_stream, param
 
@@ -12,7 +12,7 @@ PLACES = {"message": -1, "prelude": 11}
 """The last byte of each checksum in a frame."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """Which checksum of which frame."""
 

@@ -8,7 +8,7 @@ fresh for each, is fed every step once, in order, and gives back what goes on in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from enum import StrEnum
 from types import UnionType
 from typing import Any, Protocol, get_args, get_type_hints
@@ -16,6 +16,7 @@ from typing import Any, Protocol, get_args, get_type_hints
 from ..chance import Chance
 from ..eventstream import FrameError, decode
 from ..platform import Ask
+from ..values import valueclass
 from ..wire import EVENT_STREAM, Chunk, Head, Script, Step
 
 
@@ -32,7 +33,7 @@ class Level(StrEnum):
     """Frames of an event stream are changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Scene:
     """One reply that a fault strikes."""
 
@@ -56,7 +57,7 @@ class Editor(Protocol):
         """What goes on in the place of `step`."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Kind:
     """A row of the table of faults. One of `answer` and `edit` is given."""
 
@@ -73,7 +74,7 @@ class Kind:
         return parameters_of(self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameter:
     """One parameter as documentation, command line and admin API see it."""
 
@@ -124,7 +125,7 @@ def _parameter(name: str, hint: Any, *, default: object, meta: Any) -> Parameter
     )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class NoParameters:
     """For a fault that has none."""
 

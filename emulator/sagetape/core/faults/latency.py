@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from ..values import valueclass
 from ..wire import Chunk, Head, Pause, Step
 from .kind import Kind, Level, Scene, param
 
 DISTRIBUTIONS = ("constant", "uniform", "lognormal", "learned")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """How long, and before what."""
 

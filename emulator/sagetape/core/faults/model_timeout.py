@@ -6,14 +6,13 @@ A stream that never began fails in the same way; one that began and then took to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .. import platform
+from ..values import valueclass
 from ..wire import Pause, Script
 from .kind import Kind, Level, Scene, param
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """How long the caller waits for nothing."""
 

@@ -8,15 +8,15 @@ Frames that are no part of the model's answer stay as they are, in their place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 from ..eventstream import payload_part
+from ..values import valueclass
 from ..wire import Chunk, Head, Pause, Step
 from .kind import Kind, Level, Scene, is_event_stream, param, part_of
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """Where the cuts are."""
 

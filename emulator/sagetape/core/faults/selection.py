@@ -16,6 +16,7 @@ from ..chance import Chance
 from ..limits import Limit
 from ..platform import Ask
 from ..routes import Route
+from ..values import valueclass
 from ..wire import Abort, Call, End, Script, Step, body_of, is_complete
 from . import KINDS
 from .kind import Editor, Scene, param
@@ -24,7 +25,7 @@ CONCERNED_MAX = 4096
 """Endpoints of which it is remembered whether a rule speaks of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Selector:
     """Which calls. What is left out does not restrict."""
 
@@ -50,7 +51,7 @@ class Selector:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Rule:
     """One fault, and when it strikes."""
 
@@ -71,7 +72,7 @@ class Tally:
     struck: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Struck:
     """The faults of one reply."""
 

@@ -7,9 +7,9 @@ Amazon Event Stream specification of Smithy. An answer that is no event stream p
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..eventstream import encode, exception
+from ..values import valueclass
 from ..wire import Abort, Chunk, End, Head, Step
 from .kind import Kind, Level, Scene, is_event_stream, param
 
@@ -17,7 +17,7 @@ TYPES = ("ModelStreamError", "InternalStreamFailure", "error")
 CODES = ("ModelInvocationTimeExceeded", "StreamBroken")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """When the stream fails, and how it says so."""
 

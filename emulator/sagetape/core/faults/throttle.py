@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .. import refusals
+from ..values import valueclass
 from ..wire import Script
 from .kind import Kind, Level, Scene, param
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """What may be chosen."""
 

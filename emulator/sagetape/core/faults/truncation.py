@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..values import valueclass
 from .cutting import Cut
 from .kind import Kind, Level, Scene, param
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Parameters:
     """Where."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from itertools import pairwise
 
+from ..values import valueclass
 from .numeric import largest_difference
 from .places import Steps, place_of
 from .tree import IGNORED, Array, Tree, decimal_of, is_number
@@ -25,7 +26,7 @@ _CONTEXT = Context(prec=40)  # for distances, which are shown and compared with 
 _ITEMS = {"json-lines": ("line",), "csv": ("row", "column"), "multipart": ("part",), "server-events": ("event",)}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Tolerances:
     """How far two values may be apart and still count as equal."""
 
@@ -39,7 +40,7 @@ class Tolerances:
 EXACT = Tolerances()
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Difference:
     """One place at which two things differ, in words short enough for a message."""
 

@@ -11,8 +11,8 @@ import math
 import struct
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from ..values import valueclass
 from .tree import Array
 
 _CODES = {
@@ -22,7 +22,7 @@ _CODES = {
 _ROUNDED = frozenset({"f2", "f4", "f8", "c8", "c16"})
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Apart:
     """How two arrays of one shape differ."""
 

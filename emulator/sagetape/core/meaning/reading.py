@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ..paths import Path
+from ..values import valueclass
 from .tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Reading:
     """Options of all readers; a reader takes what concerns it."""
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, TypeAlias
+
+from ..values import valueclass
 
 Tree: TypeAlias = Any
 """None | bool | str (numbers included) | bytes | Array | list[Tree] | dict[str, Tree]"""
@@ -38,7 +39,7 @@ class Unreadable(ValueError):
     """The body is not what its content type says, or not something that has one meaning: compare it as bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Array:
     """An n-dimensional array: elements little-endian, in C order."""
 

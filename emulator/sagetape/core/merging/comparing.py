@@ -7,17 +7,17 @@ within tolerances. When and how fast something was recorded is no change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from .. import meaning
 from ..differences import EXACT, Difference, Tolerances, compare_answers
+from ..values import valueclass
 from .units import Kept, title, units_of
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Change:
     """One interaction that is on one side only, or whose answer means something else."""
 

@@ -8,9 +8,9 @@ order is what chooses among them at replay.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..differences import compare_answers, describe
+from ..values import valueclass
 from .units import Kept, Unit, is_same_unit, title, units_of
 
 __all__ = ["Conflict", "Kept", "Merged", "merge"]
@@ -18,7 +18,7 @@ __all__ = ["Conflict", "Kept", "Merged", "merge"]
 SIDES = ("ours", "theirs")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Conflict:
     """Something that both sides changed, each in its own way."""
 
@@ -33,7 +33,7 @@ class Conflict:
         return f"{self.what}: {self.how}; {self.kept} was kept"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Merged:
     """The result: a whole recording, and what could not be decided."""
 

@@ -6,10 +6,11 @@ Decides nothing. The rows are in `table.py`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
+from ...core.values import valueclass
 from .schemas import Schema
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "/_sagetape"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Asked:
     """A request that was let in and is well-formed: its path's names, its query and its body, typed."""
 
@@ -30,7 +31,7 @@ class Asked:
 Handler: TypeAlias = Callable[["Surroundings", Asked], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class AdminRoute:
     """One method of one path. The answer is JSON of the schema `answer`, or plain text where that is None."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...core.bodies import BODY_MAX_BYTES
 from ...core.cassette import CassetteSettings, Rekey, canonical_order, header_record
 from ...core.errors import CassetteDamaged
+from ...core.values import valueclass
 from ..files import REAL, Files
 from .appending import Appender
 from .cassette import Cassette
@@ -27,7 +28,7 @@ Progress = Callable[[int, int], object]
 """Called with what is done and the whole, in interactions."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class CompactReport:
     """What a compaction did."""
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +22,13 @@ from yarl import URL
 from ...core.errors import ConfigError
 from ...core.platform import ANSWER_MAX_BYTES
 from ...core.signing import Key
+from ...core.values import valueclass
 from .upstream import Clock, NothingHere, Upstream
 
 __all__ = ["KINDS", "Clock", "NothingHere", "Settings", "Upstream", "parse_upstream"]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Settings:
     """What the opening of an upstream depends on besides its specification."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,6 +21,7 @@ from ...core import platform
 from ...core.eventstream import payload_part
 from ...core.keeping import unanswered
 from ...core.platform import Ask
+from ...core.values import valueclass
 from ...core.wire import Chunk, End, Head, Headers, Script, Step, whole
 from . import connection
 from .connection import TooLarge, described, read_body, read_parts, watch
@@ -36,7 +36,7 @@ USER_AGENT: Final = "AHC/2.0"  # of the platform's agent, as containers' access 
 BROKEN: Final = (aiohttp.ClientError, OSError, ValueError)  # ValueError: a header that aiohttp cannot represent
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Reply:
     """A container's plain answer to a control call."""
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ...core import platform
 from ...core.eventstream import payload_part
 from ...core.platform import Ask
+from ...core.values import valueclass
 from ...core.wire import Chunk, End, Headers, Script, Step, whole
 from ...functions import NOT_MINE, Answer, Invocation, ModelFailure
 from .invocations import WorkerClock, invocation_of
@@ -197,7 +197,7 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 # --- what the function returns ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Returned:
     """An answer as a container would give it: headers, and a body or an iterator of its parts."""
 

@@ -14,9 +14,10 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final
+
+from ...core.values import valueclass
 
 WORKERS_MAX: Final = 512  # threads; more calls than that at once mean that functions hang
 IDLE_MAX: Final = 32
@@ -26,7 +27,7 @@ class NoWorker(Exception):
     """As many calls as there may be threads are running or hanging."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Raised:
     """What a piece of work raised. A value, because a future cannot carry StopIteration nor survive SystemExit."""
 
