@@ -30,6 +30,7 @@ from sagetape.core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Inte
 from sagetape.shell import connections
 from sagetape.shell.app import App, Response
 from sagetape.shell.store import Cassette, CassetteSettings
+from sagetape.shell.uploads import Upload
 
 ORIGIN = Provenance(1_768_478_400.0, "aws", "0.1.0")
 JSON = (("Content-Type", "application/json"),)
@@ -243,13 +244,13 @@ def test_boto3_is_answered_at_once(cassette: Path) -> None:
 
 
 def test_plain_request_behind_a_large_one_is_answered_at_once(cassette: Path) -> None:
-    """aiohttp reads the large body; where it ends is known, so the way is open again."""
+    """The large body goes past aiohttp; where it ends is known, so the way is open again."""
     handled = []
     usual = App.handle
 
-    async def handle(self: App, made: web.BaseRequest) -> Response:
-        handled.append(made.content_length)
-        return await usual(self, made)
+    async def handle(self: App, made: web.BaseRequest, upload: Upload | None = None) -> Response:
+        handled.append(made.content_length if upload is None else upload.size_bytes)
+        return await usual(self, made, upload)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(App, "handle", handle)

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -27,7 +27,7 @@ from ..core.refusals import body_too_large
 from ..core.request_heads import RequestHead
 from ..core.sigv4 import Identity, Pending, Verifier
 from ..core.wire import Call, Chunk, Head, HeaderPairs, Script, Step
-from .bodies import LARGE_BYTES, PATIENCE, Budget, Patience, read_body
+from .bodies import LARGE_BYTES, PATIENCE, Budget, Patience
 from .decks import ADMIN_PREFIX, DEFAULT, Decks, Player, split_deck
 from .explanation import explained
 from .gate import check_connection, path_of
@@ -35,12 +35,12 @@ from .live import live_answer
 from .metrics import Histogram
 from .player import Dates, Prepared, ScriptReply, WholeReply, fill, is_plain, replayed, script_length
 from .request_ids import RequestIds
+from .uploads import Upload, receive
 
 log = logging.getLogger("sagetape")
 
 TARGETS_MAX = 4096  # request lines whose meaning is remembered, of these many bytes at most
 TARGET_MAX_BYTES = 512
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2.1
 
 Response: TypeAlias = WholeReply | ScriptReply
 Later: TypeAlias = Callable[[web.BaseRequest], Awaitable[Response]]
@@ -118,29 +118,48 @@ class App:
         self.latency.observe(time.perf_counter() - started)
         return whole
 
+    def takes_upload(self, head: RequestHead) -> bool:
+        """Whether a large body is worth reading. What is refused before goes the usual way, where its rest is read."""
+        if head.body_bytes > self.body_max_bytes:
+            return False
+        try:
+            self._open("POST", head.target.encode(), head.fields.items(), version=HttpVersion11, fields=head.fields)
+        except CallerError:
+            return False  # refused again, and for the client, in the usual way
+        return True
+
     # --- the usual way ---
 
-    async def handle(self, request: web.BaseRequest) -> Response:
-        """The whole life of one request."""
+    async def handle(self, request: web.BaseRequest, upload: Upload | None = None) -> Response:
+        """The whole life of one request. With an `upload`, the head says that there is no body, and there is."""
         request_id = self.new_request_id()
         try:
-            return await self._handle(request, request_id)
+            return await self._handle(request, request_id, upload)
         except CallerError as error:
             self._count_refusal(error, request.method, request.raw_path)
             # A body that was not read, or a connection whose framing is in doubt, is not gone on with.
-            closes = not request.content.is_eof() or error.status == 421 or error.code == "SagetapeMalformedRequest"
+            is_read = request.content.is_eof() if upload is None else upload.is_read
+            closes = not is_read or error.status == 421 or error.code == "SagetapeMalformedRequest"
             dates = self._dates_of(request.raw_path.encode("utf-8", "surrogateescape"))
             return self._whole(request, refused(error, request.method), request_id, closes=closes, dates=dates)
 
-    async def _handle(self, request: web.BaseRequest, request_id: bytes) -> Response:
+    async def _handle(self, request: web.BaseRequest, request_id: bytes, upload: Upload | None) -> Response:
         target = request.raw_path.encode("utf-8", "surrogateescape")
         path = path_of(target)
         if path.startswith(ADMIN_PREFIX) or path == b"/ping":
             self._check_connection(request, target)
             return await self._administer(request, path, request_id)
         headers = request.raw_headers
-        opened = self._open(request.method, target, headers, version=request.version, fields=fields_of(headers))
-        body, body_sha256 = await self._read(request, opened.fields)
+        fields = fields_of(headers) if upload is None else upload.fields
+        opened = self._open(request.method, target, headers, version=request.version, fields=fields)
+        body, body_sha256 = await receive(
+            request,
+            fields,
+            upload,
+            limit_bytes=self.body_max_bytes,
+            patience=self.patience,
+            budget=self.budget,
+        )
         call = self._call(opened, body, body_sha256, request_id=request_id)
         player = self.decks.get(opened.deck)
         if len(body) >= LARGE_BYTES:
@@ -204,24 +223,6 @@ class App:
             account=self.account,
             request_id=request_id.decode(),
         )
-
-    async def _read(self, request: web.BaseRequest, fields: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
-        content = request.content
-        if content.is_eof():
-            return await read_body(content, limit_bytes=self.body_max_bytes)
-        announced = fields.get(b"content-length", b"")
-        size_bytes = int(announced) if announced.isdigit() else self.body_max_bytes
-        if size_bytes > self.body_max_bytes:
-            raise body_too_large(self.body_max_bytes)
-        if fields.get(b"expect", b"").lower() == b"100-continue" and request.transport is not None:
-            request.transport.write(CONTINUE)
-        if size_bytes <= LARGE_BYTES:
-            return await read_body(content, limit_bytes=self.body_max_bytes, patience=self.patience)
-        await self.budget.acquire(size_bytes)
-        try:
-            return await read_body(content, limit_bytes=self.body_max_bytes, patience=self.patience)
-        finally:
-            self.budget.release(size_bytes)
 
     def _warn(self, identity: Identity) -> None:
         for warning in identity.warnings:

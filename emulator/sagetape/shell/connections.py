@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from aiohttp import StreamReader, http_parser, web, web_protocol
@@ -17,6 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from ..core.errors import CallerError, ConfigError, compact_json
 from ..core.request_heads import RequestHead, is_begun, read_head
 from .player import JOIN_BYTES, Dates, Prepared, WholeReply, fill
+from .uploads import Upload, without_body
 
 log = logging.getLogger("sagetape")
 
@@ -133,6 +135,8 @@ class Connection(web_protocol.RequestHandler):
                 if size_bytes <= HELD_MAX_BYTES and self._is_free():
                     self._hold(data, wanted_bytes=missing_bytes)
                     return
+                if self._is_taken_over(head, data):
+                    return
                 self.rest_bytes = missing_bytes
                 break
             if not self._is_free() or not self._is_answered(head, data[head.size_bytes : size_bytes]):
@@ -143,6 +147,21 @@ class Connection(web_protocol.RequestHandler):
             super().data_received(data)
             if self.begun is not None and not self._is_read():
                 self.begun = None
+
+    def _is_taken_over(self, head: RequestHead, data: bytes) -> bool:
+        """Whether a large body is read past aiohttp, which is given a request without one."""
+        server, transport = self._manager, self.transport
+        if transport is None or not self._is_free():
+            return False
+        assert isinstance(server, Server)
+        if not server.takes_upload(head):
+            return False
+        upload = Upload(self, transport, head, first=data[head.size_bytes :])
+        self.begun = partial(server.handle, upload=upload)
+        super().data_received(without_body(data[: head.size_bytes]))
+        if not self._is_read():
+            self.begun = None
+        return True
 
     def _is_read(self) -> bool:
         """Whether aiohttp's parser read a request where we did; else what was begun would answer another one."""
@@ -206,6 +225,8 @@ class Connection(web_protocol.RequestHandler):
     ) -> web.StreamResponse:
         """A refused request, in AWS's shape. Everything after it on this connection is suspect: it is closed."""
         server = self._manager
+        if server is None and isinstance(exc, ConnectionError):
+            raise exc  # the client left while its body was read: nobody is answered, and it is nobody's error
         assert isinstance(server, Server)
         if status >= 500:
             log.error("internal error while answering %s: %r", request.method, exc, exc_info=exc)
@@ -235,8 +256,12 @@ class Server(web.Server):
         keep_alive_s: float = KEEP_ALIVE_S,
         deck_at_once: Callable[[str], Any] = lambda _target: None,
         answer_at_once: Callable[[Any, RequestHead, bytes], Begun] = _never,
+        takes_upload: Callable[[RequestHead], bool] = lambda _head: False,
     ) -> None:
-        """`deck_at_once` says who can answer a target where its request arrives, `answer_at_once` answers it so."""
+        """`deck_at_once` says who can answer a target where its request arrives, `answer_at_once` answers it so.
+
+        A large body that `takes_upload` wants is read as `handler` asks its second argument, `upload`, for it.
+        """
         super().__init__(
             self._handle,
             keepalive_timeout=keep_alive_s,
@@ -247,9 +272,10 @@ class Server(web.Server):
             max_field_size=LINE_MAX_BYTES,
             max_headers=HEADERS_MAX,
         )
-        self._handler = handler
+        self.handle = handler
         self.deck_at_once = deck_at_once
         self.answer_at_once = answer_at_once
+        self.takes_upload = takes_upload
         self.dates = dates
         self.new_request_id = new_request_id
         self.connections_max = connections_max
@@ -304,7 +330,7 @@ class Server(web.Server):
         begun, connection.begun = connection.begun, None
         connection.unread = request.content
         if begun is None:
-            return await self._handler(request)
+            return await self.handle(request)
         if isinstance(begun, Exception):
             raise begun
         return begun if isinstance(begun, WholeReply) else await begun(request)

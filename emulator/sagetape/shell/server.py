@@ -164,6 +164,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
         keep_alive_s=settings.keep_alive_s,
         deck_at_once=app.deck_at_once,
         answer_at_once=app.answer_at_once,
+        takes_upload=app.takes_upload,
     )
     loop = asyncio.get_running_loop()
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
