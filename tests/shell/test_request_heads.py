@@ -35,6 +35,11 @@ NOT_PLAIN: dict[str, bytes] = {
     "a byte above 127": PLAIN.replace(b":80", b":80\r\nX: \xc3\xa9"),
     "a blank before the colon": PLAIN.replace(b"Host:", b"Host :"),
     "a blank at the end of a value": PLAIN.replace(b":80", b":80 "),
+    "two blanks before a value": PLAIN.replace(b"Host: ", b"Host:  "),
+    "no blank before a value": PLAIN.replace(b"Host: ", b"Host:"),
+    "a tab": PLAIN.replace(b":80", b":80\tx"),
+    "an empty value": PLAIN.replace(b"Host", b"X: \r\nHost"),
+    "a line that is no header": PLAIN.replace(b"Host", b"X\r\nHost"),
     "a folded line": PLAIN.replace(b":80\r\n", b":80\r\n more\r\n"),
     "no name": PLAIN.replace(b"Host", b""),
     "a header twice": PLAIN.replace(b"Host", b"X: 1\r\nx: 2\r\nHost"),
@@ -89,9 +94,10 @@ TARGETS = (
 )
 
 headers = st.builds(
-    lambda name, gap, value, end: name + b":" + gap + value + end,
+    lambda name, colon, gap, value, end: name + colon + gap + value + end,
     st.sampled_from(NAMES),
-    st.sampled_from((b" ", b"", b"  ", b"\t")),
+    st.sampled_from((b":",) * 8 + (b"", b"::")),
+    st.sampled_from((b" ",) * 6 + (b"", b"  ", b"\t")),
     st.sampled_from(VALUES) | st.binary(max_size=6),
     st.sampled_from((b"\r\n",) * 12 + (b"\n", b"\r", b" \r\n", b"\r\n ")),
 )
@@ -164,7 +170,7 @@ def test_plain_head_says_what_it_holds() -> None:
 
 @given(data=messages())
 @example(data=PLAIN)
-@example(data=PLAIN.replace(b"Host", b"Connection: Keep-Alive\r\nX:\r\nHost"))
+@example(data=PLAIN.replace(b"Host", b"Connection: Keep-Alive\r\nX: a:b: c\r\nHost"))
 def test_plain_is_read_as_the_parser_behind_reads_it(data: bytes, loop: asyncio.AbstractEventLoop) -> None:
     """For any bytes: what is plain here is exactly one request there, of the same content."""
     agree(data, loop)
