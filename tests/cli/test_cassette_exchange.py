@@ -434,6 +434,31 @@ def test_git_diffs_and_merges_cassettes(tmp_path: Path) -> None:
 
 
 @git_needed
+@pytest.mark.parametrize("emptied", ["mine", "yours"])
+def test_git_merge_with_an_emptied_cassette_is_a_conflict(tmp_path: Path, emptied: str) -> None:
+    """A branch on which the file became empty deletes nothing on the other."""
+    repository = Repository(tmp_path / "r", tmp_path / "home")
+    repository.folder.mkdir()
+    repository.run("git", "init", "-q", "-b", "main")
+    repository.run("sagetape", "cassette", "init-git")
+    tape = write(repository.folder / "churn.tape", made("a"))
+    repository.commit("first")
+    for branch in ("mine", "yours"):
+        repository.run("git", "checkout", "-q", "-b", branch, "main")
+        if branch == emptied:
+            tape.write_bytes(b"")
+        else:
+            write(tape, made(branch))
+        repository.commit(branch)
+    before = tape.read_bytes()
+    said = repository.run("git", "merge", "--no-edit", "mine", code=1)
+    assert "CONFLICT in churn.tape: " in said
+    assert "is empty and no cassette" in said
+    assert tape.read_bytes() == before
+    assert "UU churn.tape" in repository.run("git", "status", "--short")
+
+
+@git_needed
 def test_init_git_refuses_what_is_no_repository_or_a_link(tmp_path: Path) -> None:
     """Each with what to do; a line is added once."""
     repository = Repository(tmp_path / "r", tmp_path / "home")

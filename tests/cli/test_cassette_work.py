@@ -99,7 +99,7 @@ def test_scrub_applies_rules_everywhere_and_stores_them(tmp_path: Path) -> None:
     tape = write(tmp_path / "a.tape", one)
     words = ("cassette", "scrub", tape, "--json-path", "user.mail", "--pattern", r"[a-z]+@example\.com")
     text = output(*words, "--header", "CustomAttributes")
-    assert "1 of 1 interactions changed" in text
+    assert "1 of 1 interaction changed" in text
     assert b"anna" not in tape.read_bytes()
     (kept,) = read(tape)
     assert kept.call.members["CustomAttributes"] == "scrubbed"
@@ -151,7 +151,7 @@ def test_merge_takes_both_sides_into_ours(tmp_path: Path) -> None:
     write(base, made("a"))
     write(ours, made("a"), made("b"))
     write(theirs, made("c"), made("a"))
-    assert "3 interactions, 1 changes taken" in output("cassette", "merge", base, ours, theirs)
+    assert "3 interactions, 1 change taken" in output("cassette", "merge", base, ours, theirs)
     assert names(ours) == ["a", "b", "c"]
     before = ours.read_bytes()
     output("cassette", "merge", base, ours, theirs)
@@ -199,6 +199,69 @@ def test_merge_refuses_a_damaged_side(tmp_path: Path) -> None:
     assert ours.read_bytes() == before
 
 
+@pytest.mark.parametrize("missing", ["ours", "theirs"])
+def test_merge_of_a_side_that_is_not_there_ends_with_6(tmp_path: Path, missing: str) -> None:
+    """A mistyped name was read as "everything was deleted", and the recordings with it."""
+    sides = {name: write(tmp_path / f"{name}.tape", made("a")) for name in ("base", "ours", "theirs")}
+    before = sides["ours"].read_bytes()
+    sides[missing] = tmp_path / "typo.tape"
+    done = run("cassette", "merge", sides["base"], sides["ours"], sides["theirs"])
+    assert done.exit_code == 6
+    assert "typo.tape: no such cassette. The nearest is" in done.stderr
+    assert not (tmp_path / "typo.tape").exists()
+    assert (tmp_path / "ours.tape").read_bytes() == before
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+@pytest.mark.parametrize("cut", ["empty", "in the header", "in the last record"])
+def test_merge_refuses_a_side_that_lacks_records(tmp_path: Path, side: str, cut: str) -> None:
+    """An empty file, half a header, a torn tail: nothing of it counts as deleted, and for git it is a conflict."""
+    sides = {
+        name: write(tmp_path / f"{name}.tape", made("a"), made("b", b"x" * 500)) for name in ("base", "ours", "theirs")
+    }
+    whole = sides[side].read_bytes()
+    sides[side].write_bytes({"empty": b"", "in the header": whole[:9], "in the last record": whole[:-300]}[cut])
+    before = sides["ours"].read_bytes()
+    done = run("cassette", "merge", *sides.values())
+    assert done.exit_code == 6, done.output
+    assert side in done.stderr
+    done = run("cassette", "merge", *sides.values(), "--label", "tapes/churn.tape")
+    assert done.exit_code == 1
+    assert "CONFLICT in tapes/churn.tape: " in done.stderr
+    assert sides["ours"].read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_merge_counts_one_as_one(tmp_path: Path) -> None:
+    """`1 interaction`, `1 change`."""
+    base = write(tmp_path / "base.tape", made("a"))
+    ours, theirs = write(tmp_path / "ours.tape", made("a")), write(tmp_path / "theirs.tape", made("a", b"2"))
+    assert "1 interaction, 1 change taken from theirs" in output("cassette", "merge", base, ours, theirs)
+
+
+@pytest.mark.parametrize("words", [("ls",), ("verify",), ("merge", "base", "ours"), ("export",), ("scan",)])
+def test_folder_is_called_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """It was called a FIFO or a device, perhaps."""
+    for name in ("base", "ours"):
+        write(tmp_path / f"{name}.tape", made("a"))
+    known = [tmp_path / f"{word}.tape" for word in words[1:]]
+    done = run("cassette", words[0], *known, tmp_path)
+    assert done.exit_code == 6
+    assert "it is a directory. Name a file in it" in done.stderr
+    assert "FIFO" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["compact", "scan", "verify", "export", "show", "ls", "edit", "scrub"])
+def test_missing_cassette_is_not_to_be_recorded_by_a_command_that_reads(tmp_path: Path, name: str) -> None:
+    """The advice is the same command over what is there."""
+    write(tmp_path / "churn.tape", made("a"))
+    done = run("cassette", name, tmp_path / "chrun.tape", EDITOR="true")
+    assert done.exit_code == 6
+    assert f"Name one that is there: sagetape cassette {name} " in done.stderr
+    assert "churn.tape" in done.stderr.partition("Name one")[2]
+    assert "--upstream" not in done.stderr
+
+
 # --- compact, ls, show ----------------------------------------------------------------------------------------------
 
 
@@ -237,7 +300,7 @@ def test_ls_tells_sizes_and_fails_over_the_limit(tmp_path: Path) -> None:
     assert "cassette compact" in done.stderr
     listing = as_json("cassette", "ls", tape)
     assert listing["endpoints"][0]["largest_bytes"] == 3000 + len('{"id":"a"}')
-    assert run("cassette", "ls", "--max-size", "plenty", tape).exit_code == 8
+    assert run("cassette", "ls", "--max-size", "plenty", tape).exit_code == 2
 
 
 def test_show_marks_an_answer_that_breaks_off(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_verify_tells_the_age_without_asking(tmp_path: Path) -> None:
     old = write(tmp_path / "old.tape", made("a", at=1_577_934_245.0))
     done = run("verify", old, "--max-age", "90d")
     assert done.exit_code == 3
-    assert "1 of 1 recordings are older than 90 days, the oldest from 2020-01-02" in done.stderr
+    assert "1 of 1 recording is older than 90 days, the oldest from 2020-01-02" in done.stderr
     young = write(tmp_path / "young.tape", replace(made("a"), origin=replace(ORIGIN, recorded_at=4e9)))
     assert run("verify", young, "--max-age", "90d").exit_code == 0
 

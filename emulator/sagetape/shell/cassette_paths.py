@@ -52,12 +52,13 @@ def check_present(settings: ServerSettings) -> None:
         raise CassetteMissing("\n".join(map(missing_text, missing)), path=str(missing[0]))
 
 
-def missing_text(path: Path) -> str:
-    """What is missing, the nearest cassette there is, and how to get one."""
+def missing_text(path: Path, *, instead: str = "") -> str:
+    """What is missing, the nearest cassette there is, and what to do: `instead`, or how to record one."""
     name = shown(path)
     if (flaw := flaw_of(path)) is not None:
         return f"{name} {flaw}"
-    return f"{name}: no such cassette. {nearest_text(path)} Record it with: sagetape record {name} --upstream aws"
+    remedy = instead or f"Record it with: sagetape record {name} --upstream aws"
+    return f"{name}: no such cassette. {nearest_text(path)} {remedy}"
 
 
 def flaw_of(path: Path) -> str | None:
@@ -67,6 +68,8 @@ def flaw_of(path: Path) -> str | None:
     except OSError as error:
         is_too_long = error.errno == errno.ENAMETOOLONG
         return "has a name that is longer than its file system takes. Shorten it." if is_too_long else None
+    except ValueError:  # a NUL byte
+        return "is no name of a file. Correct it."
     if stat.S_ISDIR(mode):
         return None
     return "is not a plain file (a FIFO or a device, perhaps); a cassette is one. Name another path."
@@ -78,6 +81,14 @@ def nearest_text(path: Path) -> str:
         return f"It is a folder; name its files: {shown(path)}/*{SUFFIX}."
     if not path.parent.is_dir():
         return f"There is no folder {shown(path.parent)} either."
+    near = nearest(path)
+    return f"The nearest is {shown(near)}." if near is not None else "There is no cassette in that folder."
+
+
+def nearest(path: Path) -> Path | None:
+    """The cassette in the same folder whose name is nearest; None when there is none."""
+    if not path.parent.is_dir():
+        return None
     names = sorted(item.name for item in path.parent.iterdir() if item.suffix == SUFFIX)
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.3) or names[:1]
-    return f"The nearest is {shown(path.parent / near[0])}." if near else "There is no cassette in that folder."
+    return path.parent / near[0] if near else None

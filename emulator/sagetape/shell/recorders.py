@@ -18,6 +18,7 @@ from typing import Any
 from ..core.cassette import CassetteSettings
 from ..core.errors import CassetteDamaged, CassetteError, CassetteMissing
 from ..core.matching import MatchRules
+from ..core.meaning.comparison import counted
 from ..core.merging.settings import ACCOUNTS, longer_memory
 from ..core.rules import ScrubRules
 from .files import REAL, Files
@@ -146,7 +147,7 @@ def stale(cassettes: Iterable[Cassette], max_age_s: float | None, *, now: float 
         old = [at for at in times if at < limit]
         if old:
             yield (
-                f"{Path(cassette.path).name}: {len(old)} of {len(times)} recordings are older than "
+                f"{Path(cassette.path).name}: {len(old)} of {counted(len(times), 'recording')} {'is' if len(old) == 1 else 'are'} older than "
                 f"{span_text(max_age_s)}, the oldest from {day(min(old))}. "
                 f"Ask whether they still hold: sagetape verify {Path(cassette.path).name} --upstream aws"
             )

@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from ...core.errors import CassetteMissing, ConfigError
+from ...core.errors import ConfigError
 from ...core.matching import MatchRules
+from ...core.meaning.comparison import counted
 from ...core.wire import Interaction
-from ...shell.cassette_paths import missing_text
 from ...shell.renewal import matcher_for
 from ...shell.store import Cassette, CompactReport
 from ...shell.store import compact as compact_file
 from ..progress import progress
 from ..terminal import emit, emit_json, warn
-from .files import json_option, option, output_option
+from .files import check_present, json_option, option, output_option
 
 
 @click.command()
@@ -32,8 +32,7 @@ def compact(path: Path, output: Path | None, salvage: bool, match_text: str | No
 
     The new file takes the old one's place when it is whole; Ctrl-C leaves the old one.
     """
-    if not path.exists():
-        raise CassetteMissing(missing_text(path), path=str(path))
+    check_present(path)
     with progress(path.name) as shown:
         report = compact_file(path, output, salvage=salvage, progress=shown, **rule_change(path, match_text))
     tell(output or path, report, as_json=as_json)
@@ -75,8 +74,8 @@ def tell(path: Path, report: CompactReport, *, as_json: bool) -> None:
         )
         return
     emit(
-        f"{path}: {report.before_bytes} bytes before, {report.after_bytes} now; {report.kept_count} interactions kept, "
-        f"{report.dropped_count} retired ones dropped"
+        f"{path}: {report.before_bytes} bytes before, {report.after_bytes} now; {counted(report.kept_count, 'interaction')} kept, "
+        f"{report.dropped_count} retired dropped"
     )
     for place in report.lost:
         warn(f"lost: {place}")

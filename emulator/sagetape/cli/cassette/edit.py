@@ -7,12 +7,10 @@ from pathlib import Path
 
 import click
 
-from ...core.errors import CassetteMissing
-from ...shell.cassette_paths import missing_text
 from ...shell.editing import FORMATS, edit_cassette, editor_command, run_editor
 from ...shell.live_secrets import live_secrets
 from ..terminal import emit, emit_json
-from .files import json_option, option
+from .files import check_present, json_option, option
 
 
 @click.command()
@@ -26,8 +24,7 @@ def edit(path: Path, numbers: tuple[int, ...], format_name: str, as_json: bool) 
     Nothing is lost on the way: what is left alone stays the same to the byte. Keys are computed anew for requests that
     were changed. YAML needs the extra: pip install 'sagetape[yaml]'.
     """
-    if not path.exists():
-        raise CassetteMissing(missing_text(path), path=str(path))
+    check_present(path)
     editor = run_editor(editor_command(os.environ))
     report = edit_cassette(path, numbers=numbers, format_name=format_name, live=live_secrets(), run_editor=editor)
     if as_json:

@@ -12,7 +12,8 @@ import click
 
 from ...core.differences import Tolerances
 from ...core.errors import CassetteMissing
-from ...shell.cassette_paths import missing_text
+from ...shell.cassette_paths import missing_text, nearest
+from ...shell.config_file import shown
 from ...shell.store import Cassette
 from ..terminal import warn
 
@@ -62,11 +63,20 @@ def tolerance_options(function: Function) -> Function:
     return cast(Function, decorated)
 
 
+def check_present(path: Path) -> None:
+    """Raises CassetteMissing for a cassette that is not there, with the same command over one that is."""
+    if path.exists():
+        return
+    command = " ".join(["sagetape", *click.get_current_context().command_path.split()[1:]])
+    near = nearest(path)
+    example = shown(near) if near is not None else "CASSETTE"
+    raise CassetteMissing(missing_text(path, instead=f"Name one that is there: {command} {example}"), path=str(path))
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Cassette]:
     """A cassette for reading; what is wrong with it is a warning, and what is intact is there. Raises CassetteError."""
-    if not path.exists():
-        raise CassetteMissing(missing_text(path), path=str(path))
+    check_present(path)
     with Cassette.open(path) as cassette:
         yield cassette
         for line in cassette.report.lines():

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from ...core.cassette import Summary
-from ...core.errors import ConfigError
+from ...core.meaning.comparison import counted
 from ...shell.store import Cassette
 from ..terminal import complain, emit, emit_json, harmless, table_lines, warn
 from .files import cassettes_argument, json_option, opened, option
@@ -54,16 +54,18 @@ def ls(ctx: click.Context, /, paths: tuple[Path, ...], sizes: bool, max_size: st
 
 
 def parsed_size(text: str) -> int:
-    """Bytes of `500k`, `2MB`, `1.5GiB`. Raises ConfigError."""
+    """Bytes of `500k`, `2MB`, `1.5GiB`. Raises BadParameter: usage."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?)?b?", text.strip().lower(), re.ASCII)
     if found is None:
-        raise ConfigError(f"--max-size {text!r} is no size. Write bytes, or a number with k, M, G, Ki, Mi, Gi.")
+        raise click.BadParameter(
+            f"{text!r} is no size. Write bytes, or a number with k, M, G, Ki, Mi, Gi.", param_hint="--max-size"
+        )
     return int(float(found[1]) * UNITS[found[2] or ""])
 
 
 def print_sizes(path: Path, cassette: Cassette) -> None:
     """One cassette by endpoint."""
-    emit(f"{harmless(str(path))}: {len(cassette)} interactions, {path.stat().st_size} bytes")
+    emit(f"{harmless(str(path))}: {counted(len(cassette), 'interaction')}, {path.stat().st_size} bytes")
     rows = ((e, str(n), str(q), str(a), str(m)) for e, n, q, a, m in endpoint_sizes(cassette))
     for line in table_lines(("endpoint", "interactions", "requests", "answers", "largest"), rows):
         emit(f"  {line}")
@@ -86,7 +88,7 @@ def endpoint_sizes(cassette: Cassette) -> Iterator[tuple[str, int, int, int, int
 def print_listing(path: Path, cassette: Cassette) -> None:
     """One cassette as a heading and a table."""
     count = len(cassette)
-    emit(f"{path}: {count} interaction{'' if count == 1 else 's'}, {path.stat().st_size} bytes")
+    emit(f"{path}: {counted(count, 'interaction')}, {path.stat().st_size} bytes")
     if count:
         for line in table_lines(HEAD, map(row, cassette.summaries())):
             emit(f"  {line}")

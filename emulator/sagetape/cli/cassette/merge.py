@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ...core.errors import CassetteError
+from ...core.meaning.comparison import counted
 from ...shell.merging import MergeReport, merge_cassettes
 from ..progress import progress
 from ..terminal import emit, emit_json, harmless, tell
@@ -43,10 +45,18 @@ def merge(
     """Merge what was recorded on two sides since BASE, into OURS.
 
     Takes of one request, and recorded sessions, are never mixed. Ends with 1 after conflicts; the file is whole all the
-    same, with the recording of one side wherever both changed. A BASE that is empty or missing counts as no recording.
+    same, with the recording of one side wherever both changed. A BASE that is empty or missing counts as no recording;
+    OURS and THEIRS must be whole cassettes, else nothing is written: 6, or a conflict (1) for git's driver (--label).
     """
-    with progress(label or ours.name) as shown:
-        report = merge_cassettes(base, ours, theirs, target=output or ours, favor=favor, progress=shown)
+    try:
+        with progress(label or ours.name) as shown:
+            report = merge_cassettes(base, ours, theirs, target=output or ours, favor=favor, progress=shown)
+    except CassetteError as error:
+        if label is None:
+            raise
+        # git takes what is above 128 for a broken driver and everything else for a conflict: the file stays unmerged.
+        tell(f"CONFLICT in {harmless(label)}: {harmless(str(error))}")
+        ctx.exit(CONFLICT)
     say(label or str(output or ours), report, as_json=as_json)
     ctx.exit(CONFLICT if report.conflicts else 0)
 
@@ -59,6 +69,9 @@ def say(name: str, report: MergeReport, *, as_json: bool) -> None:
             {"cassette": name, "interactions": report.interactions, "taken": report.taken, "conflicts": conflicts}
         )
         return
-    emit(f"{harmless(name)}: {report.interactions} interactions, {report.taken} changes taken from theirs")
+    emit(
+        f"{harmless(name)}: {counted(report.interactions, 'interaction')}, "
+        f"{counted(report.taken, 'change')} taken from theirs"
+    )
     for conflict in report.conflicts:
         tell(f"CONFLICT in {harmless(name)}: {harmless(str(conflict))}")

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from ...core.errors import CassetteMissing, SecretFound
-from ...shell.cassette_paths import missing_text
+from ...core.errors import SecretFound
+from ...core.meaning.comparison import counted
 from ...shell.live_secrets import live_secrets
 from ...shell.scanning import Found, scan_cassette
 from ...shell.store import Cassette
 from ..progress import progress
 from ..terminal import emit, emit_json, harmless
-from .files import cassettes_argument, json_option, option
+from .files import cassettes_argument, check_present, json_option, option
 
 
 @click.command()
@@ -38,8 +38,7 @@ def scan(ctx: click.Context, /, paths: tuple[Path, ...], allowed: tuple[str, ...
     live = live_secrets()
     found_any = False
     for path in paths:
-        if not path.exists():
-            raise CassetteMissing(missing_text(path), path=str(path))
+        check_present(path)
         allow(path, allowed)
         with progress(path.name) as shown:
             found = scan_cassette(path, live=live, progress=shown)
@@ -67,7 +66,7 @@ def tell(path: Path, found: list[Found], *, as_json: bool) -> None:
     if as_json:
         emit_json(described(path, found))
         return
-    emit(f"{path}: {len(found)} finding{'' if len(found) == 1 else 's'}" if found else f"{path}: no secrets found")
+    emit(f"{path}: {counted(len(found), 'finding')}" if found else f"{path}: no secrets found")
     for one in found:
         emit(f"  {harmless(line(one))}")
     if found:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from ...core.errors import CassetteMissing, SecretFound
+from ...core.errors import SecretFound
+from ...core.meaning.comparison import counted
 from ...core.rules import ScrubRules
-from ...shell.cassette_paths import missing_text
 from ...shell.live_secrets import live_secrets
 from ...shell.scrubbing import ScrubReport, scrub_cassette
 from ..progress import progress
 from ..terminal import emit, emit_json, warn
-from .files import json_option, option, output_option
+from .files import check_present, json_option, option, output_option
 
 
 @click.command()
@@ -41,8 +41,7 @@ def scrub(
     The rules are stored in it: later recordings and replays follow them too. Accounts, ARNs and buckets become stable
     stand-ins in any case. Ends with 7 when the scan still finds a secret afterwards.
     """
-    if not path.exists():
-        raise CassetteMissing(missing_text(path), path=str(path))
+    check_present(path)
     rules = ScrubRules(headers=headers, json_paths=json_paths, patterns=patterns)
     with progress(path.name) as shown:
         report = scrub_cassette(path, rules, account=account, live=live_secrets(), target=output, progress=shown)
@@ -65,6 +64,6 @@ def tell(path: Path, report: ScrubReport, *, as_json: bool) -> None:
             }
         )
         return
-    emit(f"{path}: {report.changed} of {report.interactions} interactions changed")
+    emit(f"{path}: {report.changed} of {counted(report.interactions, 'interaction')} changed")
     for number, finding in report.remaining:
         warn(f"still there: {finding} (interaction {number})")

@@ -10,16 +10,15 @@ from typing import Any, Final
 
 import click
 
-from ...core.errors import CassetteDamaged, CassetteError, CassetteMissing
+from ...core.errors import CassetteDamaged, CassetteError
 from ...core.guard import Guard
-from ...shell.cassette_paths import missing_text
 from ...shell.library import Shelf
 from ...shell.recorders import repeated_keys
 from ...shell.renewal import matcher_for
 from ...shell.store.report import RecoveryReport
 from ...shell.store.verification import verify as verify_file
 from ..terminal import complain, emit, emit_json, painted, warn
-from .files import cassettes_argument, json_option, opened, option
+from .files import cassettes_argument, check_present, json_option, opened, option
 
 DOUBTFUL: Final = 3  # a failed check
 
@@ -51,8 +50,7 @@ def doubts_about(path: Path) -> list[str]:
 def check(path: Path, *, as_json: bool) -> bool:
     """Checks one cassette and prints its verdict; whether it is sound."""
     try:
-        if not path.exists():
-            raise CassetteMissing(missing_text(path), path=str(path))
+        check_present(path)
         with bar(path) as progress:
             report = verify_file(path, progress=progress)
     except CassetteError as error:

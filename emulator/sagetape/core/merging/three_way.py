@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..differences import compare_answers, describe
+from ..meaning.comparison import counted
 from ..values import valueclass
 from .units import Kept, Unit, is_same_unit, title, units_of
 
@@ -78,5 +79,5 @@ def _first_difference(ours: Unit, theirs: Unit) -> str:
             text = describe(found[0], now="theirs")
             return f"{where}{text.replace(': recorded ', ': ours ', 1)}"
     if len(ours) != len(theirs):
-        return f"{len(ours)} takes in ours, {len(theirs)} in theirs"
+        return f"{counted(len(ours), 'take')} in ours, {len(theirs)} in theirs"
     return "the answers mean the same and differ in their bytes or provenance"

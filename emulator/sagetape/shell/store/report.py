@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...core.meaning.comparison import counted
 from ...core.values import valueclass
 
 
@@ -46,7 +47,7 @@ class RecoveryReport:
         said = [f"{self.path}: {place}" for place in self.damaged]
         if self.torn_at is not None:
             what = "was removed" if self.is_tail_cut else "is ignored"
-            said.append(f"{self.path}: an unfinished record of {self.torn_bytes} bytes at offset {self.torn_at} {what}")
+            said.append(f"{self.path}: an unfinished record of {counted(self.torn_bytes, 'byte')} at offset {self.torn_at} {what}")
         for kind, count in sorted(self.unknown_kinds.items()):
-            said.append(f"{self.path}: {count} records of kind {kind}, unknown to this version, were skipped")
+            said.append(f"{self.path}: {counted(count, 'record')} of kind {kind}, unknown to this version, skipped")
         return said

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from mmap import mmap
 from typing import Any, TypeVar
@@ -39,6 +40,8 @@ class Tape:
         self._view = memoryview(b"")
         try:
             status = self.status()
+            if stat.S_ISDIR(status.st_mode):  # opening one to read succeeds
+                raise unreadable(path, IsADirectoryError(errno.EISDIR, ""))
             if not is_regular(status):
                 raise CassetteForeign(
                     f"{path} is not a plain file (a FIFO or a device, perhaps); a cassette is one. Name another path.",
