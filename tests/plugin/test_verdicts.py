@@ -10,6 +10,7 @@ import pytest
 
 from sagetape.core.reports.html import html_report
 from sagetape.core.verdict import CassetteUse, Prices, RunVerdict, Unread, Unvisited, Verdict
+from sagetape.shell.store import Cassette
 from tests.client.standin import Standin
 from tests.plugin.conftest import Project, text_of
 
@@ -52,6 +53,7 @@ def test_verdict_survives_its_journey_between_processes() -> None:
         unread=(Unread("llm", 1, 3),),
         unvisited=(Unvisited("lane", (1, 2)),),
         open_sessions=("s",),
+        damage=("d",),
         warnings=("w",),
         misses=("m",),
         failures=("f",),
@@ -96,6 +98,23 @@ def test_strict_run_fails_on_what_is_unused(project: Project, real: Standin) -> 
     assert "FAILED: cassettes/test_it/test_two.tape" in text_of(strict)
     project.write("\n    @pytest.mark.sagetape(allow_unused=True)" + HALF)
     assert project.run("--sagetape-strict").ret == 0
+
+
+def test_damaged_cassette_is_told_with_the_verdict(project: Project, real: Standin) -> None:
+    """A cassette that ends too early: the test that needs no more of it passes, the summary and a strict run tell."""
+    project.write(TWO)
+    project.run("--sagetape-record=once")
+    project.write(HALF)
+    tape = project.path / project.tapes()[0]
+    with Cassette.open(tape) as cassette:
+        last = max(one.offset for one in cassette.summaries())
+    tape.write_bytes(tape.read_bytes()[: last + 45])
+    result = project.run("--sagetape-report=report.json")
+    assert result.ret == 0
+    assert "cassettes damaged in 1 place" in text_of(result)
+    assert "an unfinished record of 45 bytes" in text_of(result)
+    assert len(json.loads((project.path / "report.json").read_text())["damage"]) == 1
+    assert project.run("--sagetape-strict").ret == 1
 
 
 def test_strict_may_stand_in_the_ini_file(project: Project, real: Standin) -> None:

@@ -81,7 +81,7 @@ def test_ready_line_has_its_fields_in_order(tmp_path: Path) -> None:
     """One line, and the server answers from then on."""
     with running(tmp_path, "serve", *OPTIONS, "--seed", "7") as server:
         assert server.line.startswith("sagetape ready url=http://127.0.0.1:")
-        assert list(server.fields) == ["url", "pid", "mode", "seed", "interactions"]
+        assert list(server.fields) == ["url", "pid", "mode", "seed", "interactions", "damage"]
         assert server.fields["pid"] == str(server.process.pid)
         assert (server.fields["mode"], server.fields["seed"], server.fields["interactions"]) == ("none", "7", "0")
         with Wire(server.url) as wire:
@@ -97,7 +97,7 @@ def test_ready_line_as_json_has_the_same_fields(tmp_path: Path) -> None:
     """And the summary at the end is one line of JSON, too."""
     with running(tmp_path, "serve", *OPTIONS, "--json") as server:
         fields = json.loads(server.line)
-        assert [name for name in fields if name != "event"] == ["url", "pid", "mode", "seed", "interactions"]
+        assert [name for name in fields if name != "event"] == ["url", "pid", "mode", "seed", "interactions", "damage"]
         assert server.end() == 0
         (line,) = [line for line in server.errors().splitlines() if line.startswith("{")]
         assert json.loads(line)["event"] == "ended"

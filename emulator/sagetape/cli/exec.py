@@ -21,7 +21,7 @@ import click
 from click.core import ParameterSource
 
 from ..core.errors import CassetteDamaged, ReplayError, UpstreamError
-from ..core.verdict import struck_text, unreached_text
+from ..core.verdict import damage_text, struck_text, unreached_text
 from ..shell.client_env import apply
 from ..shell.exec_env import command_changes
 from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
@@ -153,15 +153,19 @@ def amounts_to(counts: Mapping[str, int], *, has_unreached: bool) -> int:
 def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
     """Prints the verdict on standard error; the exit code it stands for."""
     counts = {name: count for name, count in server.summary.items() if isinstance(count, int) and count}
-    requests = counts.pop("requests", 0)
+    requests, damage = counts.pop("requests", 0), counts.pop("damage", 0)
     parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     text = f"{requests} request{'' if requests == 1 else 's'}{f' ({parts})' if parts else ''}"
     struck, unreached = server.summary.get("struck"), server.summary.get("unreached") or {}
     if struck:
         text += f"; {struck_text(struck)}"
+    if damage:
+        text += f"; {damage_text(damage)}"
     code = own or amounts_to(counts, has_unreached=bool(unreached))
     if is_strict and server.summary.get("findings"):
         code = code or ReplayError.exit_code
+    for place in server.summary.get("damaged_places", ()):
+        tell(f"  {harmless(str(place))}")
     for failure, count in unreached.items():
         tell(f"  {harmless(unreached_text(failure, count))}")
     for failure, count in Counter(map(str, server.summary.get("failures", ()))).items():
@@ -170,5 +174,6 @@ def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
         tell(f"  {harmless(str(finding))}")
     for name in server.summary.get("unexpected_decks", ()):
         tell(f"  deck {harmless(str(name))} was made by a request's path alone; was its name meant?")
-    tell(painted_verdict(f"{text}, {'clean' if code == 0 else f'failed with {code}'}", is_good=code == 0))
+    word = f"failed with {code}" if code else "not clean" if damage else "clean"
+    tell(painted_verdict(f"{text}, {word}", is_good=word == "clean"))
     return code

@@ -75,6 +75,8 @@ class Verdict:
     unvisited: tuple[Unvisited, ...] = ()
     open_sessions: tuple[str, ...] = ()
     """Sessions that were opened and not closed."""
+    damage: tuple[str, ...] = ()
+    """Damaged places of the cassettes, a sentence each."""
     warnings: tuple[str, ...] = ()
     """The wrong-answer guard's."""
     unreached: tuple[str, ...] = ()
@@ -116,7 +118,7 @@ class Verdict:
     @property
     def complaints(self) -> tuple[str, ...]:
         """What a strict run fails on besides misses, one sentence each."""
-        found = [*self.warnings, *self.unreached]
+        found = list(dict.fromkeys((*self.damage, *self.warnings, *self.unreached)))
         found += [
             f"{one.parts_total - one.parts_read} of {one.parts_total} parts of a stream of {one.endpoint} were not read"
             for one in self.unread
@@ -142,7 +144,7 @@ class Verdict:
     def from_dict(cls, given: Mapping[str, Any]) -> Verdict:
         """The verdict that `as_dict` made."""
         values = {one.name: given[one.name] for one in fields(cls) if one.name in given}
-        for name in ("open_sessions", "warnings", "unreached", "misses", "failures", "blocked"):
+        for name in ("open_sessions", "damage", "warnings", "unreached", "misses", "failures", "blocked"):
             values[name] = tuple(values.get(name, ()))
         values["cassettes"] = tuple(
             CassetteUse(one["path"], one["total"], tuple(one["played"])) for one in values.get("cassettes", ())
@@ -220,6 +222,11 @@ class RunVerdict:
         return tuple(CassetteUse(path, totals[path], tuple(sorted(found))) for path, found in sorted(played.items()))
 
     @property
+    def damage(self) -> tuple[str, ...]:
+        """Each damaged place once, however many tests played the cassette."""
+        return tuple(dict.fromkeys(text for verdict in self.verdicts for text in verdict.damage))
+
+    @property
     def forgiven(self) -> frozenset[str]:
         """Cassettes of which some test said that not everything need be played."""
         return frozenset(use.path for verdict in self.verdicts if verdict.allow_unused for use in verdict.cassettes)
@@ -253,6 +260,7 @@ class RunVerdict:
             "cassettes": [
                 {"path": use.path, "interactions": use.total, "played": len(use.played)} for use in self.cassettes
             ],
+            "damage": list(self.damage),
             "unused_files": list(self.unused_files),
             "seconds_saved": self.seconds_saved,
             "money_saved": self.money_saved,
@@ -269,6 +277,11 @@ def struck_text(struck: Mapping[str, int]) -> str:
 def unreached_text(failure: str, count: int) -> str:
     """One reason why upstreams gave no answer, with its calls."""
     return f"{failure} ({count} call{'' if count == 1 else 's'} not answered)"
+
+
+def damage_text(count: int) -> str:
+    """How much of the cassettes is lost."""
+    return f"cassettes damaged in {count} place{'' if count == 1 else 's'}"
 
 
 def _numbers(steps: Iterable[int]) -> str:

@@ -185,9 +185,10 @@ class TestDeck:
         misses = self.misses[self._first :]
         lines = [] if self._has_told or not misses else [self._miss_text(misses)]
         lines += [f"blocked: a connection to {where}" for where in self.blocked]
-        lines += [f"warning: {text}" for text in self.verdict().warnings]
+        verdict = self.verdict()
+        lines += [f"warning: {text}" for text in (*verdict.damage, *verdict.warnings)]
         lines += self.errors.texts
-        counts = self.verdict().counts
+        counts = verdict.counts
         if counts:
             parts = ", ".join(f"{count} {source}" for source, count in sorted(counts.items()))
             lines.append(f"requests of this deck: {parts}; seed {self.seed}")

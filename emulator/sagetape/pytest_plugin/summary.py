@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.reports.html import html_report
-from ..core.verdict import RunVerdict
+from ..core.verdict import RunVerdict, damage_text
 from ..version import __version__
 
 ROWS_MAX: Final = 15
@@ -50,6 +50,8 @@ def lines_of(verdict: RunVerdict) -> Iterable[str]:
             yield f"{use.path:<{width}}  {len(use.played):>6}  {use.total:>3}"
         if len(uses) > ROWS_MAX:
             yield f"and {len(uses) - ROWS_MAX} more"
+    if verdict.damage:
+        yield damage_text(len(verdict.damage))
     if verdict.seconds_saved or verdict.money_saved:
         money = f" and {verdict.money_saved:g} in calls" if verdict.money_saved else ""
         yield f"saved: {verdict.seconds_saved:g} seconds of waiting{money}"

@@ -201,6 +201,8 @@ class Past:
     unreached: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    damage: dict[str, None] = field(default_factory=dict)
+    """Sentences about damaged cassettes, each once however many decks share the file."""
     unexpected: list[str] = field(default_factory=list)
 
     def add(self, player: Player) -> None:
@@ -212,6 +214,7 @@ class Past:
         self.unreached.update(player.unreached)
         self.struck.update(player.deck.journal.struck)
         self.warnings.update(player.deck.warnings)
+        self.damage.update(dict.fromkeys(player.deck.damage()))
         if not player.is_expected:
             self.unexpected.append(player.deck.name)
 

@@ -15,7 +15,7 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
     deck = player.deck
     entries = list(deck.journal.entries)
     costs = costs_of(entries, prices)
-    left = left_steps(player)
+    left, damage = left_steps(player), tuple(deck.damage())
     return Verdict(
         counts=counts_of(player),
         kept=player.kept,
@@ -23,7 +23,8 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
         unread=unread_streams(entries),
         unvisited=tuple(Unvisited(lane, steps) for lane, steps in sorted(left.items())),
         open_sessions=deck.conversations.sessions.left_open(now=player.clock.now()),
-        warnings=tuple(dict.fromkeys((*deck.warnings, *doubts(player)))),
+        damage=damage,
+        warnings=tuple(text for text in dict.fromkeys((*deck.warnings, *doubts(player))) if text not in damage),
         unreached=tuple(player.unreached),
         struck=dict(deck.journal.struck),
         misses=miss_texts(entries),

@@ -86,6 +86,7 @@ class Running:
             "mode": "replay" if player.deck.settings.mode.name == "replay" else self.assembly.settings.mode,
             "seed": self.assembly.seed,
             "interactions": len(player.shelf),
+            "damage": len(player.deck.damage()),
         }
 
 

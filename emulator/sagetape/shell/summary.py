@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from ..core.values import valueclass
-from ..core.verdict import RunVerdict, struck_text, unreached_text
+from ..core.verdict import RunVerdict, damage_text, struck_text, unreached_text
 from .app import App
 from .assembly import Assembly
 from .decks import Past
@@ -33,6 +33,8 @@ class Ended:
             "requests": sum(self.totals.values()),
             **self.totals,
             "kept": self.past.kept,
+            "damage": len(self.past.damage),
+            "damaged_places": list(self.past.damage)[:FINDINGS_MAX],
             "failures": self.past.failures,
             "unreached": self.past.unreached,
             "struck": self.past.struck,
@@ -45,8 +47,9 @@ class Ended:
         parts = ", ".join(f"{count} {source}" for source, count in sorted(self.totals.items()))
         kept = f"; {self.past.kept} kept" if self.past.kept else ""
         struck = f"; {struck_text(self.past.struck)}" if self.past.struck else ""
+        damage = f"; {damage_text(len(self.past.damage))}" if self.past.damage else ""
         noun = "request" if requests == 1 else "requests"
-        return f"sagetape ended: {requests} {noun}{f' ({parts})' if parts else ''}{kept}{struck}"
+        return f"sagetape ended: {requests} {noun}{f' ({parts})' if parts else ''}{kept}{struck}{damage}"
 
 
 def ended(app: App, assembly: Assembly, failures: list[str]) -> Ended:
@@ -71,7 +74,7 @@ def sum_up(
 ) -> int:
     """Prints what happened on standard error; the exit code."""
     found = ended(app, assembly, failures)
-    judged = {} if verdict is None else judged_fields(verdict, told=found.past.unreached)
+    judged = {} if verdict is None else judged_fields(verdict, told={*found.past.unreached, *found.past.damage})
     text = json.dumps({"event": "ended", **found.fields(), **judged}) if assembly.settings.json else found.text()
     sys.stderr.write(text + "\n")
     for name in found.past.unexpected:
@@ -95,6 +98,6 @@ def exit_code(found: Ended, *, is_strict: bool) -> int:
     """7 for secrets, 6 for what could not be written, under --strict also read, 3 for misses and warnings."""
     if found.past.secrets:
         return 7
-    if found.past.failures or (is_strict and found.totals.get("damaged")):
+    if found.past.failures or (is_strict and (found.totals.get("damaged") or found.past.damage)):
         return 6
     return 3 if is_strict and (found.totals.get("miss") or found.past.warnings) else 0
