@@ -1,12 +1,15 @@
 """The servers that ours is measured against: each answers a constant and does nothing else.
 
 `aiohttp` is aiohttp's low-level server on uvloop, `raw` an asyncio protocol on uvloop that counts bytes instead of
-parsing. Both read whole requests. `raw` is also the fast upstream of the recording case.
+parsing, `hashing` one that keeps each body and takes its SHA-256: the least that a server which verifies signatures
+can spend on an upload. All read whole requests. `raw` is also the fast upstream of the recording case.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import sys
 from collections.abc import Callable
 
@@ -67,13 +70,61 @@ class Raw(asyncio.Protocol):
             self.transport.write(self.ANSWER)  # type: ignore[attr-defined]
 
 
+class Hashing(asyncio.BufferedProtocol):
+    """Has the kernel write each body where it stays, hashes what has arrived, and answers."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.head = bytearray(65536)
+        self.body: memoryview | None = None
+        self.got = 0
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(self.head)[self.got :] if self.body is None else self.body[self.got :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.got += nbytes
+        if self.body is None:
+            self._begin(bytes(self.head[: self.got]))
+        else:
+            self.digest.update(self.body[self.got - nbytes : self.got])
+        if self.body is not None and self.got >= len(self.body):
+            self.digest.digest()
+            self.body, self.got = None, 0
+            self.transport.write(Raw.ANSWER)  # type: ignore[attr-defined]
+
+    def _begin(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        at = data.lower().find(b"content-length:", 0, end)
+        first = data[end + 4 :]
+        kept = io.BytesIO()
+        kept.seek(int(data[at + 15 : data.find(b"\r\n", at)]) - 1)
+        kept.write(b"\0")
+        self.body, self.got = kept.getbuffer(), len(first)
+        self.body[: self.got] = first
+        self.digest = hashlib.sha256(first)
+
+
+async def serve_hashing() -> None:
+    from sagetape.shell.memory import keep_freed_memory
+
+    keep_freed_memory()
+    await serve(Hashing)
+
+
 async def serve_raw() -> None:
-    listener = await asyncio.get_running_loop().create_server(Raw, "127.0.0.1", 0)
+    await serve(Raw)
+
+
+async def serve(protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+    listener = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     announce(listener.sockets[0].getsockname()[1])
     await asyncio.Event().wait()
 
 
-FLOORS: dict[str, Callable[[], object]] = {"aiohttp": serve_aiohttp, "raw": serve_raw}
+FLOORS: dict[str, Callable[[], object]] = {"aiohttp": serve_aiohttp, "raw": serve_raw, "hashing": serve_hashing}
 
 
 def main(name: str) -> None:
