@@ -1,7 +1,7 @@
 """Whether bytes that are about to be written hold a secret, and where.
 
-Decides by patterns (access keys, signatures, tokens, private keys) and by the live secrets of this process, in the
-bytes as they are and in everything they may be an encoding of (`core/unwrap.py`), a few levels deep. It refuses to show
+Decides by patterns (access keys, signatures, tokens, private keys), by labels (`core/labels.py`: passwords, keys) and
+by the live secrets of this process, in the bytes as they are and in everything they may be an encoding of (`core/unwrap.py`), a few levels deep. It refuses to show
 what it found: a finding carries the place, a masked excerpt and a fingerprint, by which a false alarm is allowed.
 
 It never raises, whatever the bytes are, and its work is bounded: a budget of unpacked bytes per scan, and a depth. What
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
+from .labels import find_labelled
 from .places import Place
 from .regions import find_regions
 from .unwrap import Budget, Decompress, Layer, open_binary, open_text
@@ -41,11 +42,17 @@ KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
     ),
     "AWS signature": (
         (b"Signature=",),
-        re.compile(rb"Signature=[0-9a-f]{64}"),
+        re.compile(
+            rb"Signature=(?:[0-9a-f]{64}|(?:[A-Za-z0-9/+]|%2[BbFf]){27}(?:=|%3[Dd])|[A-Za-z0-9~_-]{128,})"
+        ),  # version 4; version 2 (HMAC-SHA1 in base64); CloudFront
     ),
     "AWS session token": (
         (b"IQoJ", b"FwoG", b"FQoG", b"AQoD"),
-        re.compile(rb"(?:IQoJ|FwoG|FQoG|AQoD)(?<![A-Za-z0-9/+].{4})[A-Za-z0-9/+]{92,}"),
+        # The longer beginnings are those of "origin_ec" and "er/aws", which these tokens start with.
+        re.compile(
+            rb"(?:IQoJ|FwoG|FQoG|AQoD)(?<![A-Za-z0-9/+].{4})(?:(?:(?<=IQoJ)b3JpZ2|(?<=FwoG)ZX)[A-Za-z0-9/+]{32,}"
+            rb"|[A-Za-z0-9/+]{92,})"
+        ),
     ),
     "AWS authorization": (
         (b"AWS4-HMAC",),
@@ -69,7 +76,7 @@ KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
     ),
     "Hugging Face token": (
         (b"hf_",),
-        re.compile(rb"\bhf_[A-Za-z0-9]{34}\b"),
+        re.compile(rb"\bhf_[A-Za-z0-9]{30,}"),
     ),
     "OpenAI or Anthropic key": (
         (b"sk-ant-", b"sk-proj-", b"sk-svcacct-"),
@@ -87,6 +94,18 @@ KINDS: Final[Mapping[str, tuple[tuple[bytes, ...], re.Pattern[bytes]]]] = {
         (b"glpat-",),
         re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}"),
     ),
+    "npm token": (
+        (b"npm_",),
+        re.compile(rb"\bnpm_[A-Za-z0-9]{36}"),
+    ),
+    "PyPI token": (
+        (b"pypi-AgE",),
+        re.compile(rb"\bpypi-AgE[A-Za-z0-9_-]{16,}"),
+    ),
+    "Stripe key": (
+        (b"sk_live_", b"rk_live_", b"sk_test_", b"rk_test_"),
+        re.compile(rb"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    ),
 }
 """The texts with one of which every match starts, and the pattern."""
 
@@ -101,7 +120,7 @@ class Finding:
     """A secret, without the secret."""
 
     kind: str
-    """A key of `KINDS`, `live secret`, or `unreadable`."""
+    """A key of `KINDS`, a kind of `core/labels.py`, `live secret`, or `unreadable`."""
     place: str
     """`response body, base64, gzip, JSON path $.a.b`: from the outside in."""
     fingerprint: str
@@ -163,6 +182,8 @@ class Scanner:
         for live in self._live:
             if live in data:
                 search.report("live secret", live, place)
+        for kind, text in find_labelled(data):
+            search.report(kind, text, place)
         self._look_into(open_binary(data, search.budget, zstd=self._zstd), place, search)
         for region in find_regions(data):
             for kind, text in find_patterns(region):
