@@ -22,14 +22,16 @@ from .core.journal import UNANSWERED, Entry
 from .core.signing import Key
 from .core.verdict import Prices, Verdict
 from .inprocess.clients import make_client
+from .inprocess.keyword_values import seconds_from
 from .inprocess.keywords import settings_from
 from .inprocess.requests import SeenRequest
 from .inprocess.separate import ProcessServer
 from .inprocess.threaded import ThreadServer
 from .shell.aws_files import AwsFiles, read_aws_files
 from .shell.client_env import apply, client_changes
-from .shell.decks import DEFAULT, Player
+from .shell.decks import DEFAULT, NAME, Player
 from .shell.keyring import development_region
+from .shell.setting_kinds import sentence, suggestion
 
 __all__ = ["DeckView", "Emulator", "EmulatorFailed", "settings_from"]
 
@@ -94,7 +96,7 @@ class DeckView:
 
     def advance(self, seconds: float) -> float:
         """Moves a virtual clock ahead; the new Unix time. Raises ConfigError when the clock is real."""
-        return float(self._emulator.control("advance", self.name, seconds=seconds))
+        return float(self._emulator.control("advance", self.name, seconds=seconds_from(seconds)))
 
     def fault(self, fault: str | dict[str, Any], **parameters: Any) -> dict[str, Any]:
         """Adds a fault, `"throttle:endpoint=churn,count=2"` or a name with keywords; the rule. Raises ConfigError."""
@@ -137,9 +139,11 @@ class Emulator(DeckView):
     ) -> None:
         super().__init__(self, DEFAULT)
         if server not in SERVERS:
-            raise ConfigError(f'{server!r} is no way to run a server. Write server="thread" or server="process".')
-        played = (*cassettes, *settings.pop("cassettes", ()))
-        given = {"cassettes": tuple(Path(path) for path in played), "port": port, **settings}
+            near = sentence(f"{server!r} is no way to run a server{suggestion(str(server), SERVERS)}")
+            raise ConfigError(f'{near} Write server="thread" or server="process".')
+        more = settings.pop("cassettes", ())
+        played = (*cassettes, *(more if isinstance(more, list | tuple) else (more,)))
+        given = {"cassettes": tuple(map(cassette_path, played)), "port": port, **settings}
         self.settings = settings_from(given)
         self.files: AwsFiles = read_aws_files(os.environ, home=Path.home())
         self._server = ThreadServer(self.settings) if server == "thread" else ProcessServer(given)
@@ -203,7 +207,12 @@ class Emulator(DeckView):
         return development_region(os.environ, self.files, self.settings.regions)
 
     def deck(self, name: str = DEFAULT) -> DeckView:
-        """Another deck of this server, made on first use."""
+        """Another deck of this server, made on first use. Raises ConfigError for a name that no URL can have."""
+        if not isinstance(name, str) or NAME.fullmatch(name) is None:
+            raise ConfigError(
+                f"{name!r} is no name for a deck: it is a part of its URL. Use letters, digits, dots, dashes and "
+                "underscores, and begin with a letter or a digit."
+            )
         return DeckView(self, name)
 
     # --- the server underneath ---
@@ -222,6 +231,13 @@ class Emulator(DeckView):
     def control(self, name: str, deck: str, **arguments: Any) -> Any:
         """One row of `inprocess/controls.py`, on one deck."""
         return self._server.control(name, deck, **arguments)
+
+
+def cassette_path(given: Any) -> Path:
+    """A cassette as a path. Raises ConfigError for what is none."""
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+        raise ConfigError(f'{given!r} is no cassette. Give its path: Emulator("cassettes/churn.tape").')
+    return Path(given)
 
 
 def entry_from(values: Mapping[str, Any]) -> Entry:

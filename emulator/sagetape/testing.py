@@ -6,7 +6,8 @@ has the marker or asks for a fixture. Entry point group `pytest11`.
 
 from __future__ import annotations
 
-from argparse import ArgumentError
+import os
+from argparse import ArgumentError, ArgumentTypeError
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,6 +79,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     pluginmanager.register(Claims(pluginmanager), "sagetape-claims")
 
 
+def seed_from(text: str) -> int:
+    """A seed. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
+        raise ArgumentTypeError(f"{text!r} is no seed: write a whole number from 0 to 2**63 - 1")
+    return int(text)
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Options and lines of the ini file."""
     group = parser.getgroup("sagetape", "SageMaker Runtime from cassettes (sagetape)")
@@ -118,7 +126,7 @@ def add_options(parser: pytest.Parser) -> None:
         default="",
         help="The endpoint of recordings that name none (moto, data capture).",
     )
-    group.addoption("--sagetape-seed", metavar="N", type=int, help="Seed of every deck that a marker gives none.")
+    group.addoption("--sagetape-seed", metavar="N", type=seed_from, help="Seed of every deck that a marker gives none.")
     for name, kind, text, default in INI:
         parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
 
@@ -147,11 +155,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     config.stash[VERDICTS] = Verdicts()
     config.pluginmanager.register(config.stash[VERDICTS], "sagetape-verdicts")
-    wanted = config.getoption("sagetape_record") or config.getoption("sagetape_record_mode", None)
-    if wanted not in (None, "none") or config.getoption("sagetape_report"):
+    if says_something(config):
         from .pytest_plugin.options import check
 
         check(config)
+
+
+def says_something(config: pytest.Config) -> bool:
+    """Whether an option, a line of the ini file or a variable says anything that can be wrong."""
+    given = ("sagetape_record", "sagetape_record_mode", "sagetape_report", "sagetape_upstream", "sagetape_allow_host")
+    if any(config.getoption(name, None) not in (None, "none", []) for name in given):
+        return True
+    try:
+        return any(config.getini(name) != default for name, _, _, default in INI) or "SAGETAPE_RECORD" in os.environ
+    except ValueError:
+        return True  # told by who reads it again
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -172,12 +190,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(RECHUNK)
     if mark is None:
         return
-    unknown = [cut for cut in mark.args if cut not in CUTS]
-    if unknown or set(mark.kwargs) - {"seed"}:
-        what = unknown[0] if unknown else next(iter(set(mark.kwargs) - {"seed"}))
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: sagetape_rechunk has no {what!r}. "
-            f"Cuts are {', '.join(CUTS)}; seed= is a number."
+    wrong = [cut for cut in mark.args if cut not in CUTS] + sorted(set(mark.kwargs) - {"seed"})
+    seed = mark.kwargs.get("seed", 0)
+    if not wrong and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        wrong = [f"seed={seed!r}"]
+    if wrong:
+        from .shell.setting_kinds import suggestion
+
+        near = suggestion(str(wrong[0]), (*CUTS, "seed")) or "."
+        raise pytest.Collector.CollectError(  # one sentence; any other exception is shown with our own frames
+            f"{metafunc.definition.nodeid}: sagetape_rechunk has no {wrong[0]!r}{near} "
+            f"Cuts are {', '.join(CUTS)}; seed= is a whole number of at least 0."
         )
     if RECHUNK not in metafunc.fixturenames:
         metafunc.fixturenames.append(RECHUNK)

@@ -264,7 +264,7 @@ def test_match_rules_of_the_marker_are_recorded_and_played(project: Project, rea
         ("scope='package'", "none of function, class, module, session"),
         ("server='fork'", "none of thread, process"),
         ("faults=['throtle']", "Did you mean 'throttle'?"),
-        ("upstream='functoin:a:b'", "Did you mean function?"),
+        ("upstream='functoin:a:b'", "did you mean 'function:a:b'?"),
         ("match={'ignore_path': []}", "ignore_paths"),
     ],
 )

@@ -119,7 +119,7 @@ def test_environ_leads_a_program_to_the_emulator(taped: Path, server: str) -> No
 @pytest.mark.parametrize("server", SERVERS)
 def test_wrong_settings_are_said_on_entering(server: str) -> None:
     """What is wrong with the settings is raised where the emulator is made or entered, not at the first call."""
-    with pytest.raises(ConfigError, match="Did you mean"), Emulator(upstream="functoin:a:b", server=server):
+    with pytest.raises(ConfigError, match="did you mean"), Emulator(upstream="functoin:a:b", server=server):
         pass
 
 

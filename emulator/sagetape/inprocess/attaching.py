@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
-from ..core.modes import MODES
 from ..shell.cassette_paths import KEEPING, check_present, recorded_apart
 from ..shell.keyring import keyring_for
 from ..shell.settings import ServerSettings
@@ -56,10 +55,10 @@ def attach(
 
 def deck_settings(cassette: str | os.PathLike[str] | None, *, mode: str = "none", **settings: Any) -> ServerSettings:
     """The settings of a deck on one cassette, with the defaults of tests: a virtual clock, `aws` where it records."""
-    if mode not in KEEPING and mode not in MODES:
-        raise ConfigError(f"{mode!r} is no mode. There are: none, once, new_episodes, all, rewrite, verify.")
     given: dict[str, Any] = {"clock": "virtual", "mode": mode, **settings}
     if cassette is not None:
+        if not isinstance(cassette, str | os.PathLike) or not os.fspath(cassette):
+            raise ConfigError(f'{cassette!r} is no cassette. Give its path: attach(client, "cassettes/churn.tape").')
         given["cassettes"] = (*map(Path, given.get("cassettes", ())), Path(cassette).absolute())
     if mode in KEEPING and not given.get("upstream"):
         given["upstream"] = ("aws",)

@@ -16,6 +16,8 @@ from ..shell.host_os import die_with_parent
 from .keywords import settings_from
 from .threaded import ThreadServer
 
+log = logging.getLogger("sagetape")
+
 LOGGED = "logged"
 """The control that takes what was logged; of the process, and not of one of its decks."""
 LASTING = ("journal", "requests", "verdict")
@@ -78,6 +80,9 @@ def answer(server: ThreadServer, asked: dict[str, Any]) -> dict[str, Any]:
         return {"result": server.control(asked["control"], asked["deck"], **asked["arguments"])}
     except SagetapeError as error:
         return refusal(error)
+    except Exception as error:  # one wrong question ends neither the process nor the other tests
+        log.exception("the control %s raised", asked["control"])
+        return {"error": f"{asked['control']}: {type(error).__name__}: {error}", "kind": ""}
 
 
 def last_words(server: ThreadServer) -> dict[str, Any]:

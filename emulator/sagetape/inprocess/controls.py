@@ -14,10 +14,10 @@ from typing import Any, Final
 from ..core.errors import ConfigError
 from ..core.faults.parsing import written
 from ..core.verdict import Prices
-from ..shell.clock import VirtualClock
 from ..shell.decks import Player
 from ..shell.evidence import judge_deck
 from ..shell.server import Running
+from .keyword_values import advanced
 from .keywords import fault_from
 from .shared import SharedDeck
 
@@ -46,11 +46,9 @@ def requests(player: Player) -> list[dict[str, Any]]:
     ]
 
 
-def advance(player: Player, *, seconds: float) -> float:
+def advance(player: Player, *, seconds: Any) -> float:
     """Moves a virtual clock ahead; the new Unix time."""
-    if not isinstance(player.clock, VirtualClock):
-        raise ConfigError('This emulator\'s clock is real and moves by itself. Make it with clock="virtual".')
-    return player.clock.advance(seconds)
+    return advanced(player.clock, seconds, owner="This emulator")
 
 
 def fault(player: Player, *, fault: Any, parameters: dict[str, Any]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from ..shell.config_file import ConfigFile
 from ..shell.setting_kinds import sentence, suggestion
 from ..shell.setting_tables import TABLE_READERS
 from ..shell.settings import ServerSettings
+from .keyword_values import judged
 
-LISTS = ("upstream", "host", "allowed_hosts", "regions")
-PATHS = ("record_to", "port_file", "token_file", "python_path")
+OPTIONAL = tuple(item.name for item in dataclasses.fields(ServerSettings) if item.default is None)
+"""Keywords that None leaves out."""
 
 
 def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> ServerSettings:
@@ -26,28 +27,41 @@ def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> Serve
     unknown = [name for name in values if name not in known]
     if unknown:
         raise ConfigError([f"keywords of {owner}: {unknown_keyword(name, known)}" for name in unknown])
-    faults = values.get("faults")
-    if faults is not None:
-        values["faults"] = tuple(fault_from(fault, {}) for fault in ([faults] if isinstance(faults, str) else faults))
-    file = ConfigFile(Path.cwd() / f"keywords of {owner}", {k: values[k] for k in TABLE_READERS if k in values}, {})
     problems: list[str] = []
-    for name, read in TABLE_READERS.items():
-        if name in values and name != "faults":
-            values[name] = read(values[name], file, problems)
-    for name in LISTS:
-        if isinstance(values.get(name), str):
-            values[name] = (values[name],)
-    if isinstance(values.get("upstream"), list):
-        values["upstream"] = tuple(values["upstream"])
-    for name in PATHS:
-        if values.get(name) is not None:
-            values[name] = Path(values[name])
+    for name in [name for name, value in values.items() if value is None and name in OPTIONAL]:
+        del values[name]
+    for name in values:
+        if name != "faults":
+            values[name] = judged(name, values[name], problems, owner=owner)
+    if "faults" in values:
+        values["faults"] = tuple(faults_from(values["faults"], problems, owner=owner))
+    if not problems:
+        read_tables(values, problems, owner=owner)
     if problems:
         raise ConfigError(problems)
     try:
         return ServerSettings(**values)
     except TypeError as error:
         raise ConfigError(f"{error}. The keywords are the fields of ServerSettings.") from None
+
+
+def read_tables(values: dict[str, Any], problems: list[str], *, owner: str) -> None:
+    """Reads the tables among keywords as those of the configuration file are read."""
+    tables = {name: values[name] for name in TABLE_READERS if name in values}
+    file = ConfigFile(Path.cwd() / f"keywords of {owner}", tables, {})
+    for name, reader in TABLE_READERS.items():
+        if name in tables and name != "faults":
+            values[name] = reader(tables[name], file, problems)
+
+
+def faults_from(given: Any, problems: list[str], *, owner: str) -> Iterator[Rule]:
+    """The rules of the keyword `faults`: one, or several."""
+    several = given if isinstance(given, list | tuple | set | frozenset) else [given]
+    for fault in several:
+        try:
+            yield fault_from(fault, {})
+        except ConfigError as error:
+            problems += [f"keywords of {owner}: faults: {problem}" for problem in error.problems]
 
 
 def unknown_keyword(name: str, known: Iterable[str]) -> str:
@@ -61,6 +75,10 @@ def fault_from(fault: str | Mapping[str, Any] | Rule, parameters: Mapping[str, A
         return fault
     if isinstance(fault, Mapping):
         return parse_rule({**fault, **parameters})
+    if not isinstance(fault, str):
+        raise ConfigError(
+            f'{fault!r} is no fault. Write a text such as "throttle:endpoint=churn", or a dict with the key fault.'
+        )
     if parameters:
-        return parse_rule({"fault": fault, **parameters})
-    return parse_text(fault)
+        return parse_rule({"fault": fault, **parameters}, place=f"fault {fault}")
+    return parse_text(fault, place=f"fault {fault!r}")

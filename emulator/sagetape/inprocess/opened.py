@@ -9,7 +9,7 @@ import os
 import time
 from typing import Any
 
-from ..core.errors import ConfigError, SagetapeError
+from ..core.errors import SagetapeError
 from ..core.faults.selection import Rule
 from ..core.journal import UNANSWERED, Entry
 from ..core.verdict import Prices, Verdict
@@ -19,6 +19,7 @@ from ..shell.decks import DEFAULT
 from ..shell.evidence import judge_deck
 from ..shell.model import load_service
 from ..shell.settings import ServerSettings
+from .keyword_values import advanced
 from .keywords import fault_from
 from .loops import BackgroundLoop, Loop, finish
 from .requests import SeenRequest
@@ -108,10 +109,7 @@ class OpenDeck:
 
     def advance(self, seconds: float) -> float:
         """Moves the virtual clock ahead; the new Unix time. Raises ConfigError when the clock is real."""
-        clock = self.player.clock
-        if not isinstance(clock, VirtualClock):
-            raise ConfigError('This deck\'s clock is real and moves by itself. Make it with clock="virtual".')
-        return clock.advance(seconds)
+        return advanced(self.player.clock, seconds, owner="This deck")
 
     def fault(self, fault: str | dict[str, Any], **parameters: Any) -> Rule:
         """Adds a fault: `"throttle:endpoint=churn,count=2"`, or a name with keywords. Raises ConfigError."""

@@ -62,9 +62,11 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
     """The deck of a test: its own, or the one of its class, module or session."""
     item = request.node
     run = run_of(item.config)
-    wanted = wanted_of(item)
     try:
+        wanted = wanted_of(item)
         active = shared_deck(item, run, wanted) or opened_deck(item, run, wanted)
+    except pytest.UsageError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     except SagetapeError as error:
         raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None  # told once
     item.stash[DECK] = active.deck
@@ -110,7 +112,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     """Opens the files and the deck."""
     places = places_of(item, run, wanted)
     keywords = deck_keywords(item, run, wanted, places)
-    settings = settings_from(keywords, owner=f"the marker of {item.nodeid}")
+    settings = settings_from(keywords, owner="the marker sagetape")
     backing: Backing
     if (wanted.server or run.options.server) == "process":
         backing = Separate(keywords, settings, item.nodeid, run.options.prices)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 
 from ..core.values import valueclass
-from ..testing import MARKER, RECHUNK
+from ..shell.setting_kinds import sentence, suggestion
+from ..testing import CUTS, MARKER, RECHUNK
 
 SETTINGS: Final = ("endpoints", "match", "scrub", "seed", "clock", "speed", "exhausted")
 """Arguments that are settings of the deck, by the names of the configuration file."""
 OWN: Final = ("upstream", "faults", "rechunk", "allow_unused", "allow_misses", "allow_hosts", "scope", "server")
 ARGUMENTS: Final = (*SETTINGS, *OWN)
 SCOPES: Final = ("function", "class", "module", "session")
-SERVERS: Final = (None, "thread", "process")
+SERVERS: Final = ("thread", "process")
+Judge: TypeAlias = Callable[[Any], str]
 
 
 @valueclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Wanted:
 
     cassettes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
-    upstream: tuple[str, ...] = ()
+    upstream: tuple[Any, ...] = ()
+    """Judged with the settings."""
     allow_unused: bool = False
     allow_misses: bool = False
     allow_hosts: tuple[str, ...] = ()
@@ -40,6 +45,7 @@ def wanted_of(item: pytest.Item) -> Wanted:
     given: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers(MARKER))):
         check(item, mark.kwargs)
+        check_cassettes(item, mark.args)
         cassettes = mark.args or cassettes
         given |= mark.kwargs
     if cut := cut_of(item):
@@ -52,8 +58,8 @@ def wanted_of(item: pytest.Item) -> Wanted:
         cassettes=tuple(map(str, cassettes)),
         settings=settings,
         upstream=tuple(listed(given.get("upstream"))),
-        allow_unused=bool(given.get("allow_unused")),
-        allow_misses=bool(given.get("allow_misses")),
+        allow_unused=given.get("allow_unused", False),
+        allow_misses=given.get("allow_misses", False),
         allow_hosts=tuple(listed(given.get("allow_hosts"))),
         scope=given.get("scope", "function"),
         server=given.get("server"),
@@ -61,16 +67,73 @@ def wanted_of(item: pytest.Item) -> Wanted:
 
 
 def check(item: pytest.Item, given: Mapping[str, Any]) -> None:
-    """Raises pytest.UsageError that names the test, the argument and the nearest one that would have worked."""
-    for name in given:
+    """Raises pytest.UsageError that names the test, the argument and the nearest one that would have worked.
+
+    What is a setting of the deck is judged with all other settings (`inprocess/keyword_values.py`).
+    """
+    for name, value in given.items():
         if name not in ARGUMENTS:
             near = difflib.get_close_matches(name, ARGUMENTS, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(ARGUMENTS)}."
             raise pytest.UsageError(f"{item.nodeid}: the marker sagetape has no argument {name!r}. {hint}")
-    for name, allowed in (("scope", SCOPES), ("server", SERVERS)):
-        if name in given and given[name] not in allowed:
-            words = ", ".join(str(value) for value in allowed if value)
-            raise pytest.UsageError(f"{item.nodeid}: {name}={given[name]!r} of the marker sagetape is none of {words}.")
+        wanted = JUDGES[name](value) if name in JUDGES else ""
+        if wanted:
+            raise pytest.UsageError(f"{item.nodeid}: {name}={value!r} of the marker sagetape: {wanted}")
+
+
+def check_cassettes(item: pytest.Item, names: Sequence[Any]) -> None:
+    """Raises pytest.UsageError for a cassette that has no name."""
+    for name in names:
+        if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+            raise pytest.UsageError(
+                f'{item.nodeid}: {name!r} names no cassette. Write its name, @pytest.mark.sagetape("churn"), or '
+                "leave it out: then the test has a cassette of its own."
+            )
+
+
+def one_of(names: Sequence[str]) -> Judge:
+    """A judge of names."""
+
+    def judge(value: Any) -> str:
+        if value in names:
+            return ""
+        return sentence(f"it is none of {', '.join(names)}{suggestion(str(value), names)}")
+
+    return judge
+
+
+def is_switch(value: Any) -> str:
+    """A judge of switches: no text counts as true."""
+    return "" if isinstance(value, bool) else "it is neither True nor False. Write one of them, without quotes."
+
+
+def is_cut(value: Any) -> str:
+    """A judge of `rechunk`; what is in a dict is judged with the faults."""
+    if value is None or isinstance(value, bool | dict):
+        return ""
+    return one_of(CUTS)(value) and f"{one_of(CUTS)(value)} True cuts anywhere."
+
+
+def are_hosts(value: Any) -> str:
+    """A judge of hosts that may be reached."""
+    wrong = next((one for one in listed(value) if not is_host(one)), None)
+    return "" if wrong is None else f"{wrong!r} is no host. Write a name or an address, without scheme or port."
+
+
+def is_host(text: Any) -> bool:
+    """Whether a text can be a host, or a pattern of hosts."""
+    return isinstance(text, str) and re.fullmatch(r"[\w.:*?\[\]-]+", text) is not None
+
+
+JUDGES: Final[dict[str, Judge]] = {
+    "scope": one_of(SCOPES),
+    "server": lambda value: "" if value is None else one_of(SERVERS)(value),
+    "allow_unused": is_switch,
+    "allow_misses": is_switch,
+    "allow_hosts": are_hosts,
+    "rechunk": is_cut,
+}
+"""By argument: what is wrong with its value; empty when nothing is."""
 
 
 def cut_of(item: pytest.Item) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,9 @@ import pytest
 
 from ..core.values import valueclass
 from ..core.verdict import Prices
+from ..shell.setting_kinds import sentence, suggestion
+from ..shell.upstream_kind import Upstream
+from .marks import SERVERS, is_host
 
 RECORDING: Final = ("once", "new_episodes", "all", "rewrite")
 RECORD_VARIABLE: Final = "SAGETAPE_RECORD"
@@ -48,6 +52,7 @@ def is_ci() -> bool:
 def options_of(config: pytest.Config) -> Options:
     """The options of a run. Raises pytest.UsageError for what cannot be."""
     mode, note = record_mode(config)
+    check_names(config)
     seed: int | None = config.getoption("sagetape_seed")
     given = config.getoption("sagetape_upstream")
     hosts = (*config.getoption("sagetape_allow_host"), *config.getini("sagetape_allow_hosts"))
@@ -103,12 +108,57 @@ def prices_from(lines: list[str]) -> Prices:
     return Prices(found, found.pop("*", 0.0))
 
 
+def check_names(config: pytest.Config) -> None:
+    """Raises pytest.UsageError for an option or a line that is none of the words it may be."""
+    for name in ("sagetape_strict", "sagetape_block_network"):
+        try:
+            config.getini(name)
+        except ValueError as error:
+            raise pytest.UsageError(f"{name}: {error}. Write true or false.") from None
+    server = config.getini("sagetape_server")
+    if server not in SERVERS:
+        near = suggestion(server, SERVERS)
+        raise pytest.UsageError(sentence(f"sagetape_server: {server!r} is none of {', '.join(SERVERS)}{near}"))
+    option = config.getoption("sagetape_upstream")
+    place = "sagetape_upstream" if option is None else "--sagetape-upstream"
+    for spec in config.getini("sagetape_upstream") if option is None else [option]:
+        try:
+            Upstream().from_text(spec)
+        except ValueError as error:
+            raise pytest.UsageError(f"{place}: {sentence(str(error))}") from None
+    for host in (*config.getoption("sagetape_allow_host"), *config.getini("sagetape_allow_hosts")):
+        if not is_host(host):
+            raise pytest.UsageError(
+                f"--sagetape-allow-host: {host!r} is no host. Write a name or an address, without scheme or port."
+            )
+
+
 def check(config: pytest.Config) -> None:
     """Raises pytest.UsageError for options that cannot be, before anything is collected."""
     options = options_of(config)
     for path in options.reports:
-        if path.suffix not in REPORTS:
-            raise pytest.UsageError(
-                f"--sagetape-report={path}: the form is told by the name's end. Write a name with "
-                f"{' or '.join(REPORTS)}; pytest's own --junit-xml gets the verdicts as properties."
-            )
+        check_report(path, is_worker=hasattr(config, "workerinput"))
+
+
+def check_report(path: Path, *, is_worker: bool) -> None:
+    """Raises pytest.UsageError for a report that cannot be written; its folder is made."""
+    if path.suffix not in REPORTS:
+        raise pytest.UsageError(
+            f"--sagetape-report={path}: the form is told by the name's end. Write a name with "
+            f"{' or '.join(REPORTS)}; pytest's own --junit-xml gets the verdicts as properties."
+        )
+    if is_worker:
+        return  # the controller writes it
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise pytest.UsageError(unwritable(path, error)) from None
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """A report that cannot be written, and what to do."""
+    return f"--sagetape-report={path} cannot be written: {error.strerror}. Name a file in a folder that you may write."

@@ -60,24 +60,26 @@ def parse_rules(tables: Iterable[Mapping[str, object]], *, place: str = "faults"
     return rules
 
 
-def parse_text(text: str) -> Rule:
+def parse_text(text: str, *, place: str = "") -> Rule:
     """A rule from a text such as `throttle:probability=0.1,endpoint=churn`.
 
-    A value with a comma stands in double quotes, where `\\\\` makes the next character itself. Raises ConfigError.
+    `place` begins every problem; by default it is the option of the command line. A value with a comma stands in
+    double quotes, where `\\\\` makes the next character itself. Raises ConfigError.
     """
+    place = place or f"--fault {text}"
     name, _, rest = text.partition(":")
     values: dict[str, object] = {"fault": name.strip()}
     problems = []
     for piece in _pieces(rest):
         key, equals, value = piece.partition("=")
         if not equals:
-            problems.append(f"--fault {text}: {piece.strip()!r} has no value. Write {piece.strip()}=VALUE.")
+            problems.append(f"{place}: {piece.strip()!r} has no value. Write {piece.strip()}=VALUE.")
         elif key.strip() in values:
-            problems.append(f"--fault {text}: {key.strip()} is there twice. Leave one out.")
+            problems.append(f"{place}: {key.strip()} is there twice. Leave one out.")
         values[key.strip()] = _unquoted(value.strip())
     if problems:
         raise ConfigError(problems)
-    return parse_rule(values, place=f"--fault {text}")
+    return parse_rule(values, place=place)
 
 
 def written(rule: Rule) -> dict[str, object]:
