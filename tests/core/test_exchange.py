@@ -300,3 +300,12 @@ def test_har_can_be_written_of_anything(one: Interaction) -> None:
     entry = json.loads(json.dumps(har_of([one], service=SERVICE, version="0.1.0")))["log"]["entries"][0]
     assert entry["_sagetape"]["is_complete"] == is_complete(one.script)
     assert ("_error" in entry["response"]) != is_complete(one.script)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.iterdir()), ids=lambda path: str(path.name))
+def test_format_counts_the_entries_it_reads(path: Path) -> None:
+    """Whoever shows progress knows how many will come."""
+    document = read_document(path)
+    kind = format_of(document)
+    assert kind is not None
+    assert kind.count(document) == len(list(kind.read(document, CHOICES))) > 0

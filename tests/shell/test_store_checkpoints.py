@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -262,6 +263,29 @@ def test_row_of_checkpoints_stays_short(tmp_path: Path) -> None:
     assert {one["count"] // (SMALL * FANOUT) for one in taken} >= {0, 1}
     assert facts(path) == facts(path, use_index=False)
     assert verify(path).is_sound
+
+
+@pytest.mark.usefixtures("often")
+def test_merged_checkpoint_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One append waits while a merged checkpoint is sorted, so none holds more than its limit."""
+    path, limit = tmp_path / "a.tape", SMALL * FANOUT * 2
+    monkeypatch.setattr("sagetape.core.checkpoints.MERGED_MAX", limit)
+    record_generations(path)
+    taken = row(path)
+    assert SMALL * (FANOUT - 1) <= max(one["count"] for one in taken) <= limit + SMALL * 2
+    assert len(taken) > FANOUT // 2
+    assert facts(path) == facts(path, use_index=False)
+
+
+def test_appending_adds_no_work_for_the_collector(tmp_path: Path) -> None:
+    """A full collection walks every container: one per interaction cost 80 ms at 100,000."""
+    with Cassette.open(tmp_path / "a.tape", writable=True) as cassette:
+        record(cassette, range(100))
+        gc.collect()
+        before = len(gc.get_objects())
+        record(cassette, range(100, 1100))
+        gc.collect()
+        assert len(gc.get_objects()) - before < 500
 
 
 @pytest.mark.usefixtures("often")

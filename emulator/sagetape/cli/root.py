@@ -36,6 +36,7 @@ class RootGroup(LazyGroup):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise  # click's own: usage errors, `--help`, and a command's exit code
         except KeyboardInterrupt:
+            complain("Stopped by Ctrl-C before the end. What was not finished changed nothing: run it again.")
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             close_output()

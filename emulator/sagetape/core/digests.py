@@ -22,7 +22,7 @@ class DigestTable:
 
     def __init__(self) -> None:
         self._runs: list[tuple[array[int], array[int]]] = []
-        self._fresh: dict[bytes, list[int]] = {}
+        self._fresh: dict[bytes, int | list[int]] = {}  # a list only for several: 100,000 lists delay the collector
         self._loose: list[bytes] = []
         self._loose_numbers: list[int] = []
 
@@ -35,11 +35,11 @@ class DigestTable:
             self._runs.append((prefixes, numbers))
 
     def add(self, digest: bytes, number: int) -> None:
-        known = self._fresh.get(digest)
-        if known is None:
-            self._fresh[digest] = [number]
-        else:
+        known = self._fresh.setdefault(digest, number)
+        if isinstance(known, list):
             known.append(number)
+        elif known != number:
+            self._fresh[digest] = [known, number]
 
     def add_loosely(self, digest: bytes, number: int) -> None:
         """As `add`, for many at once: the next lookup sorts them in."""
@@ -59,13 +59,17 @@ class DigestTable:
             while at < len(prefixes) and prefixes[at] == prefix:
                 found.append(numbers[at])
                 at += 1
-        return found + self._fresh.get(digest, []) if self._fresh else found
+        return found + self._fresh_numbers(digest) if self._fresh else found
+
+    def _fresh_numbers(self, digest: bytes) -> list[int]:
+        known = self._fresh.get(digest, [])
+        return known if isinstance(known, list) else [known]
 
     def sorted_columns(self) -> tuple[array[int], array[int]]:
         """All parts as one sorted pair of columns."""
         if len(self._runs) == 1 and not self._loose and not self._fresh:
             return self._runs[0]
-        fresh = sorted((number, digest) for digest, numbers in self._fresh.items() for number in numbers)
+        fresh = sorted((number, digest) for digest in self._fresh for number in self._fresh_numbers(digest))
         digests = [*self._loose, *(digest for _, digest in fresh)]
         late = array("Q", (int.from_bytes(digest[:8], "big") for digest in digests))
         late_numbers = array("Q", [*self._loose_numbers, *(number for number, _ in fresh)])

@@ -25,7 +25,7 @@ from ..core.values import valueclass
 from ..version import __version__
 from .foreign_files import read_document, sources
 from .model import load_service
-from .renewal import Progress, existing, locked, matcher_for, read_whole, write_anew
+from .renewal import Progress, existing, locked, matcher_for, read_whole, stage, write_anew
 
 BODIES_MAX_BYTES: Final = 2**30  # of one import; an alias in YAML repeats a body at no cost to its author
 INTERACTIONS_MAX: Final = 1_000_000
@@ -65,17 +65,17 @@ def import_into(order: ImportOrder, *, now: Callable[[], float], progress: Progr
     """Adds to the target, or makes it. On any error, and on Ctrl-C, the target is as it was."""
     report = ImportReport()
     with locked(order.target), existing(order.target) as cassette:
-        old = read_whole(cassette) if cassette is not None else []
         files = list(sources(order.paths))
+        stages = len(files) + 2
+        old = read_whole(cassette, progress=stage(progress, 0, of=stages)) if cassette is not None else []
         parsed = [_Parsed(path, order.format_name) for path in files]
         settings = _settings(order, cassette.settings if cassette else None, parsed)
         work = _Work(order, settings, old, report, now)
         for done, one in enumerate(parsed):
-            work.take_in(one)
-            if progress is not None:
-                progress(done + 1, len(parsed))
+            work.take_in(one, stage(progress, done + 1, of=stages))
         if report.imported:
-            write_anew(order.target, work.recording, work.finished_settings())
+            new = work.finished_settings()
+            write_anew(order.target, work.recording, new, progress=stage(progress, stages - 1, of=stages))
     return report
 
 
@@ -153,7 +153,8 @@ class _Work:
         allowed = frozenset((*settings.allowed, *rules.allowed, *order.allowed))
         self.scanner = Scanner(order.live_secrets, allowed=allowed, zstd=find_zstd())
 
-    def take_in(self, parsed: _Parsed) -> None:
+    def take_in(self, parsed: _Parsed, progress: Progress | None) -> None:
+        """One file, entry by entry: a single file may hold a million."""
         document, kind = parsed.read()
         self.report.files += 1
         choices = Choices(load_service(), self.order.endpoint, str(parsed.path.absolute()), self.order.members)
@@ -162,12 +163,15 @@ class _Work:
             source = f"import:{kind.name}"
             adopter = Adopter(self.matcher, self.scrubber, choices, source, __version__, self.now)
             self._adopters[kind.name] = adopter
+        count = kind.count(document)
         for place, found in enumerate(kind.read(document, choices)):
             kept = adopter.adopt(found, f"entry {place}") if isinstance(found, Found) else found
             if isinstance(kept, Skipped):
                 self.report.skipped.append((str(parsed.path), kept))
             else:
                 self._keep(Kept(*kept), str(parsed.path))
+            if progress is not None:
+                progress(place + 1, count)
 
     def _keep(self, kept: Kept, path: str) -> None:
         findings = self.scanner.scan_interaction(kept.interaction)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..core.cassette import CassetteSettings, canonical_order, summary_of
 from ..core.errors import CassetteDamaged, CassetteMissing
@@ -27,6 +27,14 @@ from .store.locks import RecorderLock
 
 Progress = Callable[[int, int], object]
 """Called with what is done and the whole."""
+STAGE: Final = 1000  # what each stage of a piece of work counts, however much it holds
+
+
+def stage(progress: Progress | None, number: int, *, of: int) -> Progress | None:
+    """The progress of one of several stages of work, so that a bar runs once and never back."""
+    if progress is None:
+        return None
+    return lambda done, whole: progress(number * STAGE + STAGE * done // max(whole, 1), of * STAGE)
 
 
 def matcher_for(

@@ -6,9 +6,10 @@ rules under which two different requests become one, because a replay could not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from ..core.cassette import CassetteSettings
 from ..core.errors import ConfigError
@@ -16,11 +17,13 @@ from ..core.merging import Kept
 from ..core.merging.settings import ACCOUNTS
 from ..core.rules import ScrubRules
 from ..core.scrub import Collisions, Scrubber
-from ..core.secrets import Finding
+from ..core.secrets import Finding, Scanner
 from ..core.values import valueclass
-from .renewal import Progress, locked, matcher_for, read_whole, write_anew
+from .renewal import Progress, locked, matcher_for, read_whole, stage, write_anew
 from .scanning import scanner_for
 from .store import Cassette
+
+STAGES: Final = 4  # read, scrubbed, scanned, written
 
 
 @valueclass(frozen=True, slots=True)
@@ -46,19 +49,24 @@ def scrub_cassette(
     where = target or path
     with locked(where), Cassette.open(path) as cassette:
         merged = ScrubRules.from_dict(cassette.settings.scrub).merge(rules)
-        scrubber = Scrubber(merged, account=account, seen=tuple(cassette.settings.initial.get(ACCOUNTS, ())))
-        old = read_whole(cassette)
-        new = _scrubbed(old, scrubber, cassette, progress)
+        seen = tuple(cassette.settings.initial.get(ACCOUNTS, ()))
+        scrubber = Scrubber(merged, account=account, seen=seen, everywhere=account is not None)
+        old = read_whole(cassette, progress=stage(progress, 0, of=STAGES))
+        new = _scrubbed(old, scrubber, cassette, stage(progress, 1, of=STAGES))
         settings = _settings(cassette.settings, merged, scrubber)
         scanner = scanner_for([cassette], live=live, allowed=merged.allowed)
-        remaining = tuple(
-            (number, finding)
-            for number, kept in enumerate(new)
-            for finding in scanner.scan_interaction(kept.interaction)
-        )
-        write_anew(where, new, settings)
+        remaining = tuple(_remaining(new, scanner, stage(progress, 2, of=STAGES)))
+        write_anew(where, new, settings, progress=stage(progress, 3, of=STAGES))
         changed = sum(before.interaction != after.interaction for before, after in zip(old, new, strict=True))
         return ScrubReport(len(new), changed, remaining)
+
+
+def _remaining(new: Sequence[Kept], scanner: Scanner, progress: Progress | None) -> Iterator[tuple[int, Finding]]:
+    for number, kept in enumerate(new):
+        for finding in scanner.scan_interaction(kept.interaction):
+            yield number, finding
+        if progress is not None:
+            progress(number + 1, len(new))
 
 
 def _settings(old: CassetteSettings, rules: ScrubRules, scrubber: Scrubber) -> CassetteSettings:

@@ -26,17 +26,25 @@ class Format:
     what: str
     is_such: Callable[[Any], bool]
     read: Callable[[Any, Choices], Iterator[Found | Skipped]]
+    within: tuple[str, ...] = ()
+    """The keys that lead to the list of entries in a parsed file; none where it is the list."""
     rules: MatchRules | None = None
     """Match rules of a new cassette, where the ordinary ones make no sense."""
+
+    def count(self, document: Any) -> int:
+        """How many entries `read` goes through in a file that `is_such`; for telling how far it is."""
+        for key in self.within:
+            document = document[key]
+        return len(document) if isinstance(document, list) else 0
 
 
 FORMATS: Final[Mapping[str, Format]] = {
     row.name: row
     for row in (
-        Format("vcr", "vcrpy's YAML or JSON", is_vcr, read_vcr),
-        Format("har", "HTTP Archive", is_har, read_har),
+        Format("vcr", "vcrpy's YAML or JSON", is_vcr, read_vcr, ("interactions",)),
+        Format("har", "HTTP Archive", is_har, read_har, ("log", "entries")),
         Format("capture", "SageMaker data capture", is_capture, read_capture),
-        Format("moto", "moto's queue of endpoint results", is_moto, read_moto, QUEUE_RULES),
+        Format("moto", "moto's queue of endpoint results", is_moto, read_moto, ("results",), QUEUE_RULES),
         Format("jsonl", "what `cassette export` writes", is_json_lines, read_json_lines),
     )
 }
