@@ -85,11 +85,82 @@ def test_account_of_the_call_becomes_the_constant() -> None:
     assert scrubber().call(Call("InvokeEndpoint", "e", {}, b"", b"", account=OWN)).account == "000000000000"
 
 
-def test_model_output_is_left_alone() -> None:
-    """Twelve digits and ARNs in an answer are the model's words."""
-    body = f'{{"text": "arn:aws:iam::{OWN}:role/x of account {OWN}"}}'.encode()
+def test_numbers_in_model_output_are_left_alone() -> None:
+    """Twelve digits in an answer are the model's words, also behind the word account; so are bodies that are no text."""
+    body = f'{{"text": "of account {OWN}, balance {OTHER}, s3://my-bucket/{OWN}", "n": {OWN}}}'.encode()
     script = whole(200, (("Content-Type", "application/json"),), body)
     assert scrubber().script(script) == script
+    packed = whole(200, (("Content-Type", "application/x-npy"),), f"arn:aws:iam::{OWN}:role/x".encode())
+    assert scrubber().script(packed) == packed
+
+
+@pytest.mark.parametrize("framed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"arn:aws:sagemaker:us-east-1:{OTHER}:endpoint/x",
+        f"arn:aws:iam::{OWN}:role/x",
+        f"s3://sagemaker-us-east-1-{THIRD}/in/{OWN}.csv",
+        f"{OTHER}.dkr.ecr.us-east-1.amazonaws.com/image",
+    ],
+)
+def test_names_become_the_same_stand_in_in_both_directions(name: str, framed: bool) -> None:
+    """What an answer says is asked with the next request: the stand-in is one, and is left as it is afterwards."""
+    scrub, body = scrubber(), f'{{"text": "see {name} "}}'.encode()
+    asked = scrub.call(call(body)).body
+    headers = [("Content-Type", "application/json")]
+    parts = [body]
+    if framed:
+        headers = [("Content-Type", EVENT_STREAM), ("X-Amzn-SageMaker-Content-Type", "application/json")]
+        parts = [payload_part(body[:22]), payload_part(body[22:])]
+    answered = scrub.script((Head(200, tuple(headers)), *map(Chunk, parts), End()))
+    chunks = [s.data for s in answered if isinstance(s, Chunk)]
+    assert b"".join(decode(c).payload if framed else c for c in chunks) == asked != body
+    assert name not in asked.decode()
+    assert scrub.call(call(asked)).body == asked
+
+
+def test_account_that_is_named_for_scrubbing_goes_everywhere() -> None:
+    """As a bare number too, in both directions, now and by the cassette's memory; other numbers stay."""
+    body = f'{{"text": "Try it with account {OWN}, not {OTHER}", "n": {OWN}, "m": 1{OWN}}}'.encode()
+    wanted = body.replace(b"account " + OWN.encode(), b"account " + b"0" * 12).replace(b": " + OWN.encode(), b": 0")
+    assert json.loads(wanted)["n"] == 0
+    first = Scrubber(ScrubRules(), account=OWN, everywhere=True)
+    later = Scrubber(ScrubRules(), account=None, seen=first.seen())
+    for scrub in (first, later):
+        asked = scrub.call(call(body, CustomAttributes=f"account={OWN}"))
+        assert (asked.body, asked.members["CustomAttributes"]) == (wanted, f"account={'0' * 12}")
+        assert body_of(scrub.script(whole(200, (("Content-Type", "application/json"),), body))) == wanted
+    assert OWN not in "".join(first.seen())
+    assert later.seen() == first.seen()
+
+
+def test_account_that_had_a_number_becomes_the_constant_when_it_is_named() -> None:
+    """Recorded as a stranger, told afterwards: the old stand-in follows, and the numbers of others stay."""
+    body = f'"arn:aws:sagemaker:us-east-1:{OWN}:x/y arn:aws:sagemaker:us-east-1:{OTHER}:x/y"'.encode()
+    before = Scrubber(ScrubRules(), account=None)
+    stored = before.call(call(body))
+    named = Scrubber(ScrubRules(), account=OWN, seen=before.seen(), everywhere=True)
+    wanted = named.call(stored).body
+    assert [digits in wanted for digits in (b":000000000000:", b":000000000001:", b":000000000002:")] == [1, 0, 1]
+    replay = Scrubber(ScrubRules(), account=None, seen=named.seen())
+    assert replay.call(call(body)).body == named.call(call(body)).body == wanted
+
+
+def test_default_account_of_the_emulator_stays() -> None:
+    """It is nobody's: a text of the emulator reads the same live and replayed."""
+    text = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e of account 123456789012 not found"
+    assert scrubber().script(refusal(text)) == refusal(text)
+    assert scrubber().call(call(text.encode())).body == text.encode()
+
+
+def test_broken_answer_misses_as_much_as_before_when_stand_ins_are_longer() -> None:
+    """The announced length grows with what arrived."""
+    body = f'"arn:aws:iam::{OWN}:role/x'.encode()
+    headers = (("Content-Type", "application/json"), ("Content-Length", str(len(body) + 5)))
+    broken = scrubber().script((Head(200, headers), Chunk(body), Abort("reset")))
+    assert head_of(broken).header("content-length") == str(len(body_of(broken)) + 5)  # type: ignore[union-attr]
+    assert len(body_of(broken)) > len(body)
 
 
 def test_error_texts_lose_accounts_ids_and_principals() -> None:

@@ -6,8 +6,9 @@ replay. Scrubbing a scrubbed value changes nothing.
 - Headers of an answer are kept by an allow-list that nobody can widen; the rest is dropped, but for the length that a
   broken answer announced. Of a call only the members
   of the service model exist at all. Authorization, tokens, dates, hashes and cookies are in neither.
-- Accounts, ARNs, buckets and ids become stable fakes (`core/identities.py`): in members, in headers, in text bodies of
-  calls, and in the texts of errors. What a model answers is never touched by this.
+- Accounts in ARNs, buckets and registries, and ids in ARNs, become stable fakes (`core/identities.py`): in members, in
+  headers, and in text bodies of calls and of answers, streams too. Twelve digits elsewhere in a body stay. Bodies that
+  are not text, and what is encoded in a text (base64), stay as they are.
 - The texts of errors repeat what was signed, the session token among it; such values are masked.
 - A user's rules (`core/rules.py`) apply to both bodies, after all this.
 
@@ -27,7 +28,7 @@ from zlib import crc32
 from .edits import FindEdits, apply_all, edit_text
 from .eventstream import Frame, FrameError, decode
 from .finders import find_credentials, find_path, find_pattern
-from .identities import OWN_ACCOUNT, Identities
+from .identities import DEFAULT_ACCOUNT, OWN_ACCOUNT, Identities
 from .paths import parse_path
 from .rules import SCRUBBED, ScrubRules
 from .wire import EVENT_STREAM, Call, Chunk, End, Head, Headers, Interaction, Script, head_of
@@ -35,7 +36,6 @@ from .wire import EVENT_STREAM, Call, Chunk, End, Head, Headers, Interaction, Sc
 KEPT_HEADERS: Final = frozenset(
     {"content-type", "content-encoding", "x-amzn-errortype", "x-amzn-invoked-production-variant"}
 )
-DEFAULT_ACCOUNT: Final = "123456789012"  # of the emulator, AWS's own example; nobody's
 KEPT_PREFIX: Final = "x-amzn-sagemaker-"  # every further output header of botocore sagemaker-runtime 2017-05-13
 
 NEVER_KEPT: Final = frozenset(
@@ -67,10 +67,15 @@ class Scrubber:
 
     __slots__ = ("_headers", "_identities", "_paths", "_patterns", "rules")
 
-    def __init__(self, rules: ScrubRules, *, account: str | None, seen: Sequence[str] = ()) -> None:
-        """`account` is the account of this run, if known; `seen` is the memory of an earlier run (`Scrubber.seen`)."""
+    def __init__(
+        self, rules: ScrubRules, *, account: str | None, seen: Sequence[str] = (), everywhere: bool = False
+    ) -> None:
+        """`account` is the account of this run, if known; `seen` is the memory of an earlier run (`Scrubber.seen`).
+
+        `everywhere`: the account is taken out as a bare number, too, now and with this memory.
+        """
         self.rules = rules
-        self._identities = Identities(account, seen)
+        self._identities = Identities(account, seen, everywhere=everywhere)
         self._headers = frozenset(plain_name(name) for name in rules.headers)
         self._paths = tuple(parse_path(path) for path in rules.json_paths)
         self._patterns = tuple(re.compile(pattern, re.ASCII) for pattern in rules.patterns)
@@ -102,10 +107,11 @@ class Scrubber:
             return script
         finders = self._answer_finders(head)
         chunks = [bytes(step.data) for step in script if isinstance(step, Chunk)]
+        came_bytes = sum(map(len, chunks))
         if chunks and (finders or is_event_stream(head)):
             chunks = self._scrub_chunks(head, chunks, finders)
         queue = iter(chunks)
-        claimed = claimed_length(head, script)
+        claimed = claimed_length(head, script, grown_bytes=sum(map(len, chunks)) - came_bytes)
         return tuple(
             replace(step, headers=(*self.headers(step.headers), *claimed))
             if isinstance(step, Head)
@@ -125,7 +131,8 @@ class Scrubber:
         return replace(interaction, call=self.call(interaction.call), script=self.script(interaction.script))
 
     def _scrub_members(self, members: Mapping[str, str], removed: list[bytes]) -> Mapping[str, str]:
-        if not self._headers and not self._patterns and not _may_name("\n".join(members.values())):
+        asks_all = self._headers or self._patterns or self._identities.is_everywhere
+        if not asks_all and not _may_name("\n".join(members.values())):
             return members
         scrubbed = {
             name: self._scrub_value(name, value, removed)
@@ -140,6 +147,8 @@ class Scrubber:
                 removed.append(value.encode("utf-8", "surrogateescape"))
             return SCRUBBED
         finders: list[FindEdits] = [self._identities.find_names] if _may_name(value) else []
+        if self._identities.is_everywhere:
+            finders.append(self._identities.find_everywhere)
         finders += [partial(find_pattern, pattern) for pattern in self._patterns]
         return edit_text(value, finders, removed) if finders else value
 
@@ -150,7 +159,7 @@ class Scrubber:
         content_type = call.members.get("ContentType", "")
         finders = self._rule_finders(content_type)
         if is_text(content_type):
-            finders = (self._identities.find_names, *finders)
+            finders = (*self._name_finders(), *finders)
         if not finders:
             return body
         return apply_all((body,), finders, removed)[0]
@@ -159,10 +168,16 @@ class Scrubber:
         name = "x-amzn-sagemaker-content-type" if is_event_stream(head) else "content-type"
         content_type = head.header(name) or ""
         finders = self._rule_finders(content_type)
-        return (*self._said_finders(), *finders) if is_refusal(head) else finders
+        if is_refusal(head):
+            return (*self._said_finders(), *finders)
+        return (*self._name_finders(), *finders) if is_text(content_type) else finders
+
+    def _name_finders(self) -> tuple[FindEdits, ...]:
+        names = self._identities
+        return (names.find_names, names.find_everywhere) if names.is_everywhere else (names.find_names,)
 
     def _said_finders(self) -> tuple[FindEdits, ...]:
-        return (find_credentials, self._identities.find_names, self._identities.find_said)
+        return (find_credentials, *self._name_finders(), self._identities.find_said)
 
     def _rule_finders(self, content_type: str) -> tuple[FindEdits, ...]:
         if not self._paths and not self._patterns:
@@ -234,11 +249,15 @@ def is_kept(header: str) -> bool:
     return (name in KEPT_HEADERS or name.startswith(KEPT_PREFIX)) and name not in NEVER_KEPT
 
 
-def claimed_length(head: Head, script: Script) -> Headers:
-    """The length that a broken answer announced: without it, the part that arrived would replay as a whole one."""
+def claimed_length(head: Head, script: Script, *, grown_bytes: int = 0) -> Headers:
+    """The length that a broken answer announced: without it, the part that arrived would replay as a whole one.
+
+    As long as before is what did not arrive: stand-ins may be longer than what they stand for.
+    """
     if isinstance(script[-1], End):
         return ()
-    return tuple((k, v) for k, v in head.headers if k.lower() == "content-length" and v.isdecimal())
+    told = [(k, int(v)) for k, v in head.headers if k.lower() == "content-length" and v.isdecimal() and len(v) < 19]
+    return tuple((k, str(max(length + grown_bytes, 0))) for k, length in told)
 
 
 def is_event_stream(head: Head) -> bool:

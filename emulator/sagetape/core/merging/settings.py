@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..cassette import CassetteSettings
+from ..identities import EVERYWHERE
 from ..rules import ScrubRules
 from .three_way import Conflict
 
@@ -58,8 +59,9 @@ def _initial(
 
 def longer_memory(one: list[str], other: list[str]) -> list[str] | None:
     """Of two memories of accounts the one that continues the other; None when they number accounts differently."""
-    own = {memory[0] for memory in (one, other) if memory and memory[0]}
+    own = {memory[0].removesuffix(EVERYWHERE) for memory in (one, other) if memory and memory[0]}
+    is_everywhere = any(memory and memory[0].endswith(EVERYWHERE) for memory in (one, other))
     short, long = sorted((one[1:], other[1:]), key=len)
     if len(own) > 1 or long[: len(short)] != short:
         return None
-    return [next(iter(own), ""), *long] if one or other else []
+    return [next(iter(own), "") + EVERYWHERE * is_everywhere, *long] if one or other else []
