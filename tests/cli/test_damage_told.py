@@ -1,4 +1,4 @@
-"""A tape that was damaged when it was opened is told by every line that a person or a script reads, and is never clean."""
+"""A tape that was damaged at opening is told by every line that a person or a script reads, and is never clean."""
 
 from __future__ import annotations
 

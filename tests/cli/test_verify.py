@@ -138,10 +138,55 @@ def test_verify_does_not_ask_what_is_not_the_recorded_request(tmp_path: Path, mo
     refused = replace(refused, call=replace(refused.call, auth="UnrecognizedClientException"))
     foreign = interaction(b'{"arn":"arn:aws:s3:::sagemaker-us-east-1-000000000001/x"}')
     tape = write(tmp_path / "a.tape", scrubbed, refused, foreign)
-    found = verified(tape, model.make())
+    found = verified(tape, model.make(), code=3)
     assert [one["verdict"] for one in found["interactions"]] == ["not asked"] * 3
+    assert "000000000001" in found["interactions"][2]["reason"]
     assert "scrubbed" in found["interactions"][0]["reason"]
     assert "UnrecognizedClientException" in found["interactions"][1]["reason"]
+
+
+ARN = b'{"arn":"arn:aws:iam::%s:oidc-provider/x"}'
+
+
+def test_verify_asks_with_the_accounts_that_are_given(tmp_path: Path, model: Model) -> None:
+    """The request that is sent is the one that was recorded, for the account that recorded and for a foreign one."""
+    asked = tmp_path / "asked.txt"
+    (tmp_path / "telling.py").write_text(
+        f"def churn(one):\n    with open({str(asked)!r}, 'ab') as file:\n"
+        "        file.write(one.body + b'\\n')\n    return 1\n"
+    )
+    settings = {"upstream": "function:telling:churn", "python_path": tmp_path}
+    bodies = [ARN % b"111122223333", ARN % b"444455556666"]
+    tape = record(tmp_path / "a.tape", settings, *bodies, account="111122223333")
+    with Cassette.open(tape) as cassette:
+        assert [b"000000" in cassette.read(number).call.body for number in cassette.numbers()] == [True, True]
+    for accounts, count, code in ((("111122223333", "444455556666"), 2, 0), (("111122223333",), 1, 0), ((), 0, 3)):
+        asked.write_bytes(b"")
+        words = [word for account in accounts for word in ("--account", account)]
+        verified(tape, settings, *words, code=code)
+        assert sorted(asked.read_bytes().split()) == sorted(bodies)[:count]
+        verified(tape, settings, "--strict", *words, code=0 if count == 2 else 3)
+
+
+def test_verify_takes_no_other_account_for_the_recorded_one(tmp_path: Path, model: Model) -> None:
+    """The cassette knows a fingerprint of the account: another is not asked in its place."""
+    settings = model.make()
+    tape = record(tmp_path / "a.tape", settings, ARN % b"111122223333", account="111122223333")
+    found = verified(tape, settings, "--account", "999999999999", code=3)
+    assert found["interactions"][0]["reason"].endswith("000000000000; name the real ones with --account")
+    assert run("verify", tape, "--upstream", "aws", "--account", "12").exit_code == 2
+
+
+def test_verify_tells_when_nothing_was_chosen(tmp_path: Path, model: Model) -> None:
+    """An endpoint that is in no cassette: nothing was asked, so nothing holds."""
+    tape = record(tmp_path / "a.tape", settings := model.make(), b'{"a":1}')
+    verified(tape, settings, "--endpoint", "chrun", code=3)
+
+
+def test_verify_asks_for_twelve_zeros_that_are_a_number(tmp_path: Path, model: Model) -> None:
+    """Digits outside of names were never scrubbed."""
+    tape = record(tmp_path / "a.tape", settings := model.make(), b'{"serial":"000000000042"}')
+    verified(tape, settings)
 
 
 def test_verify_limits_the_latency(tmp_path: Path, model: Model) -> None:
@@ -173,6 +218,12 @@ def test_verify_tells_the_age_without_asking(tmp_path: Path) -> None:
 def test_verify_says_what_is_missing(tmp_path: Path) -> None:
     """Neither an upstream nor an age; an age that is none."""
     tape = write(tmp_path / "a.tape", made("a"))
-    assert "--upstream aws" in run("verify", tape).stderr
-    assert "such as 90d" in run("verify", tape, "--max-age", "soon").stderr
-    assert "unknown upstream" in run("verify", tape, "--upstream", "awss").stderr
+    for words, said in {
+        (): "--upstream aws",
+        ("--max-age", "soon"): "such as 90d",
+        ("--upstream", "awss"): "did you mean 'aws'",
+        ("--upstream", "ftp://x"): "must be aws",
+    }.items():
+        done = run("verify", tape, *words)
+        assert done.exit_code == 2
+        assert said in done.stderr

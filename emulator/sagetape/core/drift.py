@@ -6,7 +6,6 @@ would not be the recorded request any more: one whose values were scrubbed, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,15 +13,12 @@ from typing import Final
 from . import meaning
 from .differences import EXACT, Difference, Tolerances, compare_answers, describe
 from .library import waits
-from .rules import SCRUBBED
+from .originals import Originals, restore
 from .values import valueclass
 from .wire import Call, Interaction, Script
 
 SAME, DRIFTED, NOT_ASKED, FAILED = "same", "drifted", "not asked", "failed"
 LATENCY_FLOOR_S: Final = 0.1  # answers that are this quick are never called slow: the network alone varies as much
-
-_FAKE_ACCOUNT = re.compile(rb"(?<![0-9])000000[0-9]{6}(?![0-9])")
-_FAKE_NAME = re.compile(rb"principal-[0-9a-f]{8}(?![0-9a-f])")
 
 
 @valueclass(frozen=True, slots=True)
@@ -63,15 +59,16 @@ class EndpointVerdict:
         return next((name for name in (DRIFTED, FAILED, SAME) if self.counts[name]), NOT_ASKED)
 
 
-def why_not(call: Call) -> str:
-    """Why a recorded request cannot be asked again; empty when it can."""
+def asked_again(call: Call, originals: Originals) -> tuple[Call, str]:
+    """A recorded request as an upstream is asked, and why it cannot be; the reason is empty when it can."""
     if call.auth != "valid":
-        return f"it was refused when it was recorded ({call.auth})"
-    sent = [call.body, *(value.encode("utf-8", "surrogateescape") for value in call.members.values())]
-    for data in sent:
-        if SCRUBBED.encode() in data or _FAKE_ACCOUNT.search(data) or _FAKE_NAME.search(data):
-            return "values in it were scrubbed, so it is not the request that was recorded"
-    return ""
+        return call, f"it was refused when it was recorded ({call.auth})"
+    return restore(call, originals)
+
+
+def is_asked(outcome: Outcome) -> bool:
+    """Whether an upstream was asked."""
+    return outcome.verdict != NOT_ASKED
 
 
 def judge(

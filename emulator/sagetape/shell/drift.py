@@ -13,11 +13,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ..core.drift import FAILED, NOT_ASKED, Limits, Outcome, judge, why_not
+from ..core.drift import FAILED, NOT_ASKED, Limits, Outcome, asked_again, judge
 from ..core.keeping import is_worth_keeping
 from ..core.lanes import recorded_id
 from ..core.matching import MatchRules
 from ..core.merging.settings import ACCOUNTS
+from ..core.originals import Originals
 from ..core.platform import INVOCATION_TIMEOUT_S, NEW_SESSION_ID, STREAM_TIMEOUT_S, Ask
 from ..core.relabel import relabel_call, relabel_script
 from ..core.rules import ScrubRules
@@ -43,13 +44,17 @@ class Questions:
     limits: Limits
     clock: RealClock = field(default_factory=RealClock)
     at_once: int = AT_ONCE
+    accounts: Sequence[str] = ()
+    """The user's, to put back where their fakes stand in requests."""
 
     def __post_init__(self) -> None:
         settings = self.cassette.settings
         seen = tuple(settings.initial.get(ACCOUNTS, ()))
         self._scrubber = Scrubber(ScrubRules.from_dict(settings.scrub), account=None, seen=seen)
+        self._originals = Originals(self.accounts, seen)
 
     _scrubber: Scrubber = field(init=False)
+    _originals: Originals = field(init=False)
 
     async def ask_all(self, numbers: Sequence[int], tell: Callable[[int, int], object]) -> list[Outcome]:
         """The outcome of every interaction, in order; `tell` gets what is done and the whole."""
@@ -98,7 +103,7 @@ class Questions:
             yield outcome
 
     async def _one(self, number: int, recorded: Interaction, call: Call, *, live_id: str) -> tuple[Outcome, Script]:
-        reason = why_not(recorded.call)
+        call, reason = asked_again(call, self._originals)
         if reason:
             return Outcome(number, call.endpoint, NOT_ASKED, reason=reason), ()
         start = time.monotonic()
