@@ -83,22 +83,48 @@ def test_other_name_in_the_same_module_is_not_allowed(folder: Path) -> None:
     assert not has_run(folder)
 
 
-@pytest.mark.parametrize(
-    "words",
+CODES = pytest.mark.parametrize(
+    ("words", "code"),
     [
-        ("verify", "--strict", "a.tape"),
-        ("scrub", "a.tape", "--json-path", "mail"),
-        ("merge", "a.tape", "a.tape", "a.tape"),
+        (("verify", "--strict", "a.tape"), 0),
+        (("scrub", "a.tape", "--json-path", "mail"), 0),
+        (("edit", "a.tape"), 0),
+        (("merge", "plain.tape", "plain.tape", "a.tape"), 0),
+        (("diff", "a.tape", "plain.tape"), 3),
+        (("import", "-o", "a.tape", "in.jsonl"), 0),
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: words[0] if isinstance(words, tuple) else "",
 )
-def test_commands_import_nothing_without_consent(folder: Path, words: tuple[str, ...]) -> None:
-    """Commands over files refuse it with 8 or need no keys; none imports it."""
+
+
+@pytest.fixture
+def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Beside it a cassette without such rules, a file to import, and an editor that changes every request."""
+    with Cassette.open(folder / "plain.tape", writable=True) as cassette:
+        cassette.append(interaction(b"one two"), key_of("one"))
+    text = CliRunner().invoke(main, ["cassette", "export", "plain.tape", "-o", "in.jsonl"])
+    assert text.exit_code == 0, text.output
+    monkeypatch.setenv("EDITOR", "sed -i s/InvokeEndpoint/InvokeEndpointWithResponseStream/")
+    return folder
+
+
+@CODES
+def test_commands_import_nothing_without_consent(files: Path, words: tuple[str, ...], code: int) -> None:
+    """Each command that computes keys refuses with 8, imports nothing and leaves every cassette as it was."""
+    before = {path: path.read_bytes() for path in files.glob("*.tape")}
     ended = CliRunner().invoke(main, ["cassette", *words], env={"SAGETAPE_ALLOWED_CUSTOM": ""})
-    assert not has_run(folder), ended.output
-    if words[0] != "merge":
-        assert ended.exit_code == 8, ended.output
-        assert NAME in ended.output + ended.stderr
+    assert ended.exit_code == 8, ended.output
+    assert f"--allow-custom {NAME}" in ended.stderr
+    assert not has_run(files)
+    assert {path: path.read_bytes() for path in files.glob("*.tape")} == before
+
+
+@CODES
+def test_commands_take_the_flag_that_their_refusal_names(files: Path, words: tuple[str, ...], code: int) -> None:
+    """With it the same command line does its work."""
+    ended = CliRunner().invoke(main, ["cassette", *words, "--allow-custom", NAME], env={"SAGETAPE_ALLOWED_CUSTOM": ""})
+    assert has_run(files), ended.output
+    assert ended.exit_code == code, ended.output
 
 
 def test_variable_allows_it_for_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ the commands that take no settings, by its variable. Refuses all others before a
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ from .upstreams.modules import find_function, import_first
 
 VARIABLE: Final = "SAGETAPE_ALLOWED_CUSTOM"
 """Of the setting `allowed_custom`."""
+
+_ALLOWED: Final[ContextVar[tuple[str, ...]]] = ContextVar("sagetape_allowed_custom", default=())
 
 
 def matcher_with(rules: MatchRules, folder: Path, *, allowed: Collection[str]) -> Matcher:
@@ -39,6 +43,16 @@ def named_in(match: Mapping[str, Any]) -> tuple[str, ...]:
     return MatchRules.from_dict(match).custom if match else ()
 
 
-def allowed_by_variable() -> tuple[str, ...]:
-    """What the variable of the setting allows."""
-    return tuple(name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip())
+@contextmanager
+def allowing(names: Collection[str]) -> Iterator[None]:
+    """What a command line allows, while the command runs."""
+    token = _ALLOWED.set(tuple(names))
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def allowed_for_commands() -> tuple[str, ...]:
+    """What the command line and the variable of the setting allow together."""
+    return _ALLOWED.get() + tuple(name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip())

@@ -18,7 +18,7 @@ from ..core.cassette import CassetteSettings, canonical_order, summary_of
 from ..core.errors import CassetteDamaged, CassetteMissing
 from ..core.matching import Matcher, MatchRules
 from ..core.merging import Kept
-from .custom import allowed_by_variable, matcher_with
+from .custom import allowed_for_commands, matcher_with
 from .files import REAL
 from .store import Cassette
 from .store.compaction import replacing
@@ -42,9 +42,9 @@ def matcher_for(
 ) -> Matcher:
     """The matcher of a cassette's rules. Functions that they name are imported from `folder`, as at replay.
 
-    `allowed` are those that may be; None asks the variable of the setting. Raises ConfigError for another.
+    `allowed` are those that may be; None asks the command line and the variable. Raises ConfigError for another.
     """
-    allowed = allowed_by_variable() if allowed is None else allowed
+    allowed = allowed_for_commands() if allowed is None else allowed
     return matcher_with(MatchRules.from_dict(rules), folder or Path.cwd(), allowed=allowed)
 
 

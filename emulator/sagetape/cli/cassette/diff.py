@@ -15,6 +15,7 @@ from ...shell.renewal import matcher_for, rekeyed
 from ...shell.store import Cassette
 from ..progress import progress
 from ..terminal import emit, emit_json, harmless, painted
+from .consent import custom_option
 from .files import json_option, opened, tolerance_options
 
 SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
@@ -26,6 +27,7 @@ DIFFERS = 3
 @click.argument("old", type=click.Path(path_type=Path), metavar="OLD")
 @click.argument("new", type=click.Path(path_type=Path), metavar="NEW")
 @tolerance_options
+@custom_option
 @json_option
 @click.pass_context
 def diff(ctx: click.Context, /, old: Path, new: Path, tolerances: Tolerances, as_json: bool) -> None:

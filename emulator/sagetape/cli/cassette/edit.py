@@ -10,6 +10,7 @@ import click
 from ...shell.editing import FORMATS, edit_cassette, editor_command, run_editor
 from ...shell.live_secrets import live_secrets
 from ..terminal import emit, emit_json
+from .consent import custom_option
 from .files import check_present, json_option, option
 
 
@@ -17,6 +18,7 @@ from .files import check_present, json_option, option
 @click.argument("path", type=click.Path(path_type=Path), metavar="CASSETTE")
 @click.argument("numbers", nargs=-1, type=click.IntRange(min=0), metavar="[NUMBER...]")
 @option("--format", "format_name", type=click.Choice(FORMATS), default="json", show_default=True, help="Of the text.")
+@custom_option
 @json_option
 def edit(path: Path, numbers: tuple[int, ...], format_name: str, as_json: bool) -> None:
     """Open the interactions of CASSETTE, or those with a NUMBER, in $VISUAL or $EDITOR, and take over what is saved.

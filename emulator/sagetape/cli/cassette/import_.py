@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from ...core.errors import ConfigError, SecretFound
+from ...core.errors import SecretFound
 from ...core.exchange import FORMATS
 from ...core.rules import ScrubRules
 from ...shell.importing import ImportOrder, ImportReport, import_into
 from ...shell.live_secrets import live_secrets
 from ..progress import progress
 from ..terminal import emit, emit_json, warn
-from .files import json_option, option
+from .consent import custom_option
+from .files import json_option, judged, option
 
 REASONS_SHOWN = 20
 NOTHING = 3  # a failed check: nothing could be imported
@@ -27,6 +28,7 @@ NOTHING = 3  # a failed check: nothing could be imported
 @option("--endpoint", metavar="NAME", default="", help="For data capture and moto, which may not name one.")
 @option("--member", "members", multiple=True, metavar="NAME=VALUE", help="Added to calls without it: Accept=text/csv.")
 @option("--allow", "allowed", multiple=True, metavar="FINGERPRINT", help="A finding that is no secret.")
+@custom_option
 @json_option
 @click.pass_context
 def import_(
@@ -46,7 +48,8 @@ def import_(
     its *.jsonl files. Importing a file again changes nothing. Ends with 7 when a secret kept something out, with 3 when
     there was nothing to import.
     """
-    ScrubRules(allowed=allowed)
+    with judged("--allow"):
+        ScrubRules(allowed=allowed)
     order = ImportOrder(
         paths=paths,
         target=output,
@@ -63,10 +66,10 @@ def import_(
 
 
 def named_value(text: str) -> tuple[str, str]:
-    """`Accept=text/csv` as a pair. Raises ConfigError."""
+    """`Accept=text/csv` as a pair. Raises BadParameter: usage."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
-        raise ConfigError(f"--member {text!r} is no NAME=VALUE. Write Accept=application/json.")
+        raise click.BadParameter(f"{text!r} is no NAME=VALUE. Write Accept=application/json.", param_hint="--member")
     return name, value
 
 

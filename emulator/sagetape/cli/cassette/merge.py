@@ -11,6 +11,7 @@ from ...core.meaning.comparison import counted
 from ...shell.merging import MergeReport, merge_cassettes
 from ..progress import progress
 from ..terminal import emit, emit_json, harmless, tell
+from .consent import custom_option
 from .files import json_option, option, output_option
 
 CONFLICT = 1  # what git expects of a merge driver
@@ -29,6 +30,7 @@ CONFLICT = 1  # what git expects of a merge driver
     help="Whose recording is kept where both changed the same.",
 )
 @option("--label", metavar="NAME", help="The name to show for OURS; git gives the path in the repository.")
+@custom_option
 @json_option
 @click.pass_context
 def merge(

@@ -13,7 +13,14 @@ from ...shell.live_secrets import live_secrets
 from ...shell.scrubbing import ScrubReport, scrub_cassette
 from ..progress import progress
 from ..terminal import emit, emit_json, warn
-from .files import check_present, json_option, option, output_option
+from .consent import custom_option
+from .files import check_present, json_option, judged, option, output_option
+
+
+def _account(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None or (len(value) == 12 and value.isascii() and value.isdecimal()):
+        return value
+    raise click.BadParameter("an account is twelve digits, such as 123456789012. Write them without dashes.")
 
 
 @click.command()
@@ -21,8 +28,14 @@ from .files import check_present, json_option, option, output_option
 @option("--header", "headers", multiple=True, metavar="NAME", help="A header or member whose value is removed.")
 @option("--json-path", "json_paths", multiple=True, metavar="PATH", help="A place in JSON bodies, such as user.id.")
 @option("--pattern", "patterns", multiple=True, metavar="REGEX", help="What matches in texts is removed.")
-@option("--account", metavar="ACCOUNT", help="The account that recorded; it becomes 000000000000.")
+@option(
+    "--account",
+    metavar="ACCOUNT",
+    callback=_account,
+    help="The account that recorded; it becomes 000000000000 wherever it stands by itself in texts.",
+)
 @output_option
+@custom_option
 @json_option
 @click.pass_context
 def scrub(
@@ -38,11 +51,13 @@ def scrub(
 ) -> None:
     """Apply the rules of CASSETTE and those given here to everything it holds, and write it anew.
 
-    The rules are stored in it: later recordings and replays follow them too. Accounts, ARNs and buckets become stable
-    stand-ins in any case. Ends with 7 when the scan still finds a secret afterwards.
+    The rules are stored in it: later recordings and replays follow them too. Accounts in ARNs and in the names of
+    buckets and registries, and principals and keys in ARNs, become stable stand-ins in any case, in the texts of
+    requests and answers. Ends with 7 when the scan still finds a secret afterwards.
     """
     check_present(path)
-    rules = ScrubRules(headers=headers, json_paths=json_paths, patterns=patterns)
+    with judged("--header, --json-path or --pattern"):
+        rules = ScrubRules(headers=headers, json_paths=json_paths, patterns=patterns)
     with progress(path.name) as shown:
         report = scrub_cassette(path, rules, account=account, live=live_secrets(), target=output, progress=shown)
     tell(output or path, report, as_json=as_json)

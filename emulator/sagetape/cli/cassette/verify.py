@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +15,10 @@ from ...shell.recorders import repeated_keys
 from ...shell.renewal import matcher_for
 from ...shell.store.report import RecoveryReport
 from ...shell.store.verification import verify as verify_file
+from ..progress import progress
 from ..terminal import complain, emit, emit_json, painted, warn
-from .files import cassettes_argument, check_present, json_option, opened, option
+from .consent import custom_option
+from .files import cassettes_argument, check_present, json_option, opened, option, warn_of
 
 DOUBTFUL: Final = 3  # a failed check
 
@@ -26,6 +26,7 @@ DOUBTFUL: Final = 3  # a failed check
 @click.command()
 @cassettes_argument
 @option("--strict", is_flag=True, help="End with 3 where an answer may be right only by luck, as a strict replay does.")
+@custom_option
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, /, paths: tuple[Path, ...], strict: bool, as_json: bool) -> None:
@@ -51,8 +52,8 @@ def check(path: Path, *, as_json: bool) -> bool:
     """Checks one cassette and prints its verdict; whether it is sound."""
     try:
         check_present(path)
-        with bar(path) as progress:
-            report = verify_file(path, progress=progress)
+        with progress(path.name) as shown:
+            report = verify_file(path, progress=shown)
     except CassetteError as error:
         fail(path, error, as_json=as_json)
         return False
@@ -61,8 +62,7 @@ def check(path: Path, *, as_json: bool) -> bool:
     else:
         state = painted("sound", "green", sys.stdout) if report.is_sound else painted("DAMAGED", "red", sys.stdout)
         emit(f"{path}: {state}")
-        for line in report.lines():
-            warn(line)
+        warn_of(report)
     return report.is_sound
 
 
@@ -83,13 +83,3 @@ def described(path: Path, report: RecoveryReport) -> dict[str, Any]:
         "damaged": [{"offset": place.offset, "end": place.end, "reason": place.reason} for place in report.damaged],
         "torn_at": report.torn_at,
     }
-
-
-@contextmanager
-def bar(path: Path) -> Iterator[Callable[[int, int], object] | None]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=path.stat().st_size, label=path.name, file=sys.stderr) as shown:
-        yield lambda done, _whole: shown.update(done - shown.pos)
