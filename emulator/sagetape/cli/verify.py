@@ -56,8 +56,8 @@ def verify(ctx: click.Context, /, paths: tuple[Path, ...], as_json: bool, **aske
 
     They are compared by meaning, within the tolerances, and without what the cassette's rules ignore. Nothing is
     written. Stand-ins for accounts are asked as those of --account (else AWS_ACCOUNT_ID) that they were made of. Ends
-    with 3 on drift, on recordings older than --max-age, when no request at all could be asked, and under --strict when one
-    could not; with 5 when the upstream gave no answer. The models that are asked cost what they cost.
+    with 3 on drift, on recordings older than --max-age, when no request at all could be asked, and under --strict when
+    one could not; with 5 when the upstream gave no answer. The models that are asked cost what they cost.
     """
     if asked["upstream"] is None and asked["max_age_s"] is None:
         raise click.UsageError(
