@@ -143,7 +143,8 @@ def nearness(differences: Sequence[Difference]) -> float:
     return sum(difference.weight for difference in differences)
 
 
-def describe(difference: Difference, *, now: str = "now") -> str:
-    """One line. `now` is the word for the second side: `asked` in a miss, `now` in a drift report."""
+def describe(difference: Difference, *, now: str = "now", before: str = "recorded") -> str:
+    """One line. `now` is the word for the second side: `asked` in a miss, `now` in a drift report; `before` for the
+    first."""
     note = f" ({difference.note})" if difference.note else ""
-    return f"{difference.place}: recorded {difference.recorded}, {now} {difference.actual}{note}"
+    return f"{difference.place}: {before} {difference.recorded}, {now} {difference.actual}{note}"

@@ -15,7 +15,7 @@ from ..core.errors import ConfigError
 from ..core.faults.parsing import written
 from ..core.verdict import Prices
 from ..shell.decks import Player
-from ..shell.evidence import judge_deck
+from ..shell.evidence import judge_deck, source_of, unstruck
 from ..shell.server import Running
 from .keyword_values import advanced
 from .keywords import fault_from
@@ -39,7 +39,7 @@ def requests(player: Player) -> list[dict[str, Any]]:
             "endpoint": seen.call.endpoint,
             "body": b64encode(seen.call.body).decode(),
             "members": dict(seen.call.members),
-            "source": seen.entry.source,
+            "source": source_of(player, seen.entry),
             "status": seen.entry.status,
         }
         for seen in player.deck.seen
@@ -63,7 +63,7 @@ def clear_faults(player: Player) -> None:
 
 def verdict(player: Player, *, prices: dict[str, float], price: float) -> dict[str, Any]:
     """What the calls so far amount to."""
-    return judge_deck(player, Prices(prices, price)).as_dict()
+    return judge_deck(player, Prices(prices, price), more=unstruck(player)).as_dict()
 
 
 def reset(player: Player) -> None:

@@ -16,7 +16,7 @@ from ..core.verdict import Prices, Verdict
 from ..shell.assembly import Assembly
 from ..shell.clock import VirtualClock
 from ..shell.decks import DEFAULT
-from ..shell.evidence import judge_deck
+from ..shell.evidence import judge_deck, source_of, unstruck
 from ..shell.model import load_service
 from ..shell.settings import ServerSettings
 from .keyword_values import advanced
@@ -91,7 +91,10 @@ class OpenDeck:
     def requests(self) -> list[SeenRequest]:
         """The requests themselves, oldest first."""
         with self.deck.lock:
-            return [SeenRequest.of(seen.call, seen.entry) for seen in self.deck.seen]
+            return [
+                SeenRequest.of(seen.call, seen.entry, source=source_of(self.player, seen.entry))
+                for seen in self.deck.seen
+            ]
 
     @property
     def failures(self) -> list[str]:
@@ -103,7 +106,7 @@ class OpenDeck:
         if self._verdict is not None and prices is None:
             return self._verdict
         with self.deck.lock:
-            return judge_deck(self.player, prices or self.prices)
+            return judge_deck(self.player, prices or self.prices, more=unstruck(self.player))
 
     # --- what shall happen ---
 

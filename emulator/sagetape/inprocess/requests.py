@@ -22,13 +22,13 @@ class SeenRequest:
     members: dict[str, str]
     """Members that travel in headers, by their name in boto3 (`ContentType`, `TargetModel`, ...)."""
     source: str
-    """Where the answer came from: `recorded`, `live`, `miss`, `refused`, `fault`, `emulated`."""
+    """Where the answer came from: `recorded`, `live`, `local` (on this machine), `miss`, `refused`, `fault`, `emulated`."""
     status: int
 
     @classmethod
-    def of(cls, call: Call, entry: Entry) -> SeenRequest:
-        """A call and its line in the journal."""
-        return cls(call.operation, call.endpoint, call.body, dict(call.members), entry.source, entry.status)
+    def of(cls, call: Call, entry: Entry, *, source: str) -> SeenRequest:
+        """A call and its line in the journal; `source` as the verdict counts it."""
+        return cls(call.operation, call.endpoint, call.body, dict(call.members), source, entry.status)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> SeenRequest:

@@ -28,7 +28,7 @@ def differences(request: SeenRequest, body: Any) -> list[str]:
     sent_type = request.members.get("ContentType")
     content_type = sent_type if isinstance(body, bytes | bytearray | str) else "application/json"
     wanted, sent = Body(as_bytes(body), content_type), Body(request.body, content_type)
-    return [describe(difference, now="sent") for difference in compare_bodies(wanted, sent, limit=5)]
+    return [describe(difference, now="sent", before="expected") for difference in compare_bodies(wanted, sent, limit=5)]
 
 
 def as_bytes(body: Any) -> bytes:

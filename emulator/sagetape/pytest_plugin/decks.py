@@ -113,19 +113,27 @@ class TestDeck:
         __tracebackhide__ = True
         requests = self.requests
         found = matching(requests, endpoint, body=body)
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
+            raise TypeError(f"assert_invoked(times={times!r}): write a whole number, or leave it out for at least once")
         if len(found) == times or (times is None and found):
             return
         wanted = "at least once" if times is None else f"{times} times"
         what = f"{endpoint} was to be invoked {wanted}{'' if body is None else ' with this body'}, and was {len(found)}"
-        pytest.fail(f"{what} times.\n{describe_requests(requests, endpoint, body=body)}", pytrace=True)
+        pytest.fail(
+            f"{what} time{'' if len(found) == 1 else 's'}.\n{describe_requests(requests, endpoint, body=body)}",
+            pytrace=True,
+        )
 
     def assert_no_misses(self) -> None:
-        """Every request so far was answered."""
+        """Every request so far was answered; none was refused for how it was signed or addressed."""
         __tracebackhide__ = True
         misses = self.misses[self._first :]
         if misses:
             self._has_told = True
             pytest.fail(self._miss_text(misses), pytrace=True)
+        refused = [text for entry in self.journal if entry.source == "refused" for text in entry.warnings]
+        if refused:
+            pytest.fail("\n".join(dict.fromkeys(refused)), pytrace=True)
 
     def check(self) -> None:
         """Fails the test on what its code swallowed: a miss, a defect, the end of a server apart."""

@@ -80,6 +80,8 @@ class App:
     """Seconds from a call's decision to its answer's head."""
     refused: dict[str, int] = field(default_factory=dict)
     """Refusals before a deck was reached, by error code."""
+    told: Callable[[App, CallerError, str, str], None] | None = None
+    """Told of each of them, with method and path; it must not wait."""
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _targets: dict[tuple[str, bytes], tuple[str, Operation, str]] = field(default_factory=dict)
 
@@ -234,6 +236,8 @@ class App:
     def _count_refusal(self, error: CallerError, method: str, raw_path: str) -> None:
         code = error.code or str(error.status)
         self.refused[code] = self.refused.get(code, 0) + 1
+        if self.told is not None:
+            self.told(self, error, method, raw_path)
         if error.reason:
             log.warning("refused %s %s: %s %s", method, operations.printable(raw_path, limit=200), code, error.reason)
 

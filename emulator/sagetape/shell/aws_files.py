@@ -16,6 +16,7 @@ from ..core.signing import Key
 from ..core.values import valueclass
 
 DEFAULT_PROFILE: Final = "default"
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024  # a thousand times what these files have
 Section = Mapping[str, str]
 
 
@@ -56,6 +57,8 @@ def sections(path: Path) -> dict[str, Section]:
     """An INI file's sections; empty when it is missing or cannot be read."""
     parser = configparser.RawConfigParser(default_section="\0", strict=False)  # `[DEFAULT]` is a profile like any other
     try:
+        if not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
+            return {}  # a device or a pipe may have no end
         parser.read_string(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error):
         return {}  # missing or broken: see the module's docstring
@@ -75,7 +78,8 @@ def active_profile(environ: Mapping[str, str]) -> str:
 
 def regions_of(environ: Mapping[str, str], files: AwsFiles) -> tuple[str, ...]:
     """The user's region: both variables' when they differ (SDKs read one or the other), else the active profile's."""
-    named = dict.fromkeys(environ[name] for name in ("AWS_DEFAULT_REGION", "AWS_REGION") if environ.get(name))
+    said = (environ.get(name, "").strip() for name in ("AWS_DEFAULT_REGION", "AWS_REGION"))
+    named: dict[str, None] = dict.fromkeys(region for region in said if region)
     if not named and (region := files.setting(active_profile(environ), "region")):
         named[region] = None
     return tuple(named)

@@ -50,8 +50,9 @@ def region_changes(environ: Mapping[str, str], files: AwsFiles, *, region: str, 
     """The region for each variable that is not set, unless a profile that is kept has one."""
     if keeps_profile and files.setting(active_profile(environ), "region"):
         return {}
-    given = next((environ[name] for name in REGION_VARIABLES if environ.get(name)), region)
-    return {name: given for name in REGION_VARIABLES if not environ.get(name)}
+    said = {name: environ.get(name, "").strip() for name in REGION_VARIABLES}  # of spaces alone: not set
+    given = next((one for one in said.values() if one), region)
+    return {name: given for name in REGION_VARIABLES if not said[name]}
 
 
 def profile_ignores(environ: Mapping[str, str], files: AwsFiles) -> bool:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Final
 
 from ..core.guard import inspect_takes
+from ..core.journal import Entry
 from ..core.verdict import CassetteUse, Prices, Unvisited, Verdict, costs_of, miss_texts, unread_streams
 from .decks import Player
 from .library import Shelf
 
+CALLED_SHOWN: Final = 5
 
-def judge_deck(player: Player, prices: Prices) -> Verdict:
-    """The verdict of everything that was asked of a deck so far. Hold its lock where threads share it."""
+
+def judge_deck(player: Player, prices: Prices, *, more: Iterable[str] = ()) -> Verdict:
+    """The verdict of everything that was asked of a deck so far, with `more` warnings.
+
+    Hold its lock where threads share it.
+    """
     deck = player.deck
     entries = list(deck.journal.entries)
     costs = costs_of(entries, prices)
@@ -24,7 +32,7 @@ def judge_deck(player: Player, prices: Prices) -> Verdict:
         unvisited=tuple(Unvisited(lane, steps) for lane, steps in sorted(left.items())),
         open_sessions=deck.conversations.sessions.left_open(now=player.clock.now()),
         damage=damage,
-        warnings=tuple(text for text in dict.fromkeys((*deck.warnings, *doubts(player))) if text not in damage),
+        warnings=tuple(text for text in dict.fromkeys((*deck.warnings, *doubts(player), *more)) if text not in damage),
         unreached=tuple(player.unreached),
         struck=dict(deck.journal.struck),
         misses=miss_texts(entries),
@@ -44,6 +52,26 @@ def counts_of(player: Player) -> dict[str, int]:
         counts["local"] = local
         counts["live"] -= local
     return {source: count for source, count in counts.items() if count}
+
+
+def source_of(player: Player, entry: Entry) -> str:
+    """Where one answer comes from, as `counts_of` counts it."""
+    return "local" if entry.source == "live" and is_local(player, entry.upstream) else entry.source
+
+
+def unstruck(player: Player) -> Iterator[str]:
+    """Faults that name an endpoint which nobody called, where others were called: a sentence each.
+
+    For a deck with rules of its own; those of a server are meant for all its decks.
+    """
+    called = sorted({entry.endpoint for entry in player.deck.journal.entries if entry.endpoint})
+    for tally in player.deck.faults.tallies.values():
+        wanted = tally.rule.selector.endpoint
+        if called and wanted is not None and not any(fnmatchcase(name, wanted) for name in called):
+            yield (
+                f"fault {tally.rule.fault} for endpoint {wanted!r} never struck; the endpoints called were "
+                f"{', '.join(called[:CALLED_SHOWN])}"
+            )
 
 
 def is_local(player: Player, source: str) -> bool:

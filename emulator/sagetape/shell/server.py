@@ -121,8 +121,18 @@ async def serve(settings: ServerSettings) -> int:
 # --- start ------------------------------------------------------------------------------------------------------------
 
 
-async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: Path, files: Files = REAL) -> Running:
-    """Opens everything and listens. `files` is what cassettes are read and written through."""
+async def start(
+    settings: ServerSettings,
+    *,
+    environ: Mapping[str, str],
+    home: Path,
+    files: Files = REAL,
+    narrows_region: bool = True,
+) -> Running:
+    """Opens everything and listens. `files` is what cassettes are read and written through.
+
+    With `narrows_region` the environment's region is the only one where the settings name none.
+    """
     if not settings.allow_python_parser:
         require_c_parser()
     keep_freed_memory()
@@ -137,7 +147,7 @@ async def start(settings: ServerSettings, *, environ: Mapping[str, str], home: P
             sock.close()
         raise
     port = sockets[0].getsockname()[1]
-    regions = accepted_regions(settings, environ, home=home)
+    regions = accepted_regions(settings, environ, home=home) if narrows_region else settings.regions
     app = App(
         service=load_service(),
         verifier=Verifier(

@@ -1,0 +1,40 @@
+"""Calls that the front of a server refused before a deck saw them: each has a line in the journal of the deck it was for.
+
+Decides which deck was meant, by the path alone, and which refusals are findings: those of a caller's set-up (signature,
+region, host), which no test asks for and which code that swallows exceptions hides. Makes no deck for a refused call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from ..core.errors import CORAL_SUFFIX, CallerError
+from ..core.operations import printable
+from ..shell.app import App
+from ..shell.decks import DEFAULT, split_deck
+from ..shell.gate import path_of
+from .shared import SharedDeck
+
+MISDIRECTED = 421
+
+
+def note_refusal(app: App, error: CallerError, method: str, raw_path: str) -> None:
+    """Writes the refusal down on the deck that the path names, when there is one."""
+    name, operation, endpoint = DEFAULT, "", ""
+    with contextlib.suppress(CallerError):  # a path that nobody serves names no operation, and is refused for it
+        name, aws_path = split_deck(path_of(raw_path.encode("utf-8", "surrogateescape")))
+        found, endpoint = app.service.resolve(method, aws_path)
+        operation = found.name
+    player = app.decks.known(name)
+    if player is None:
+        return
+    deck = player.deck
+    with deck.lock if isinstance(deck, SharedDeck) else contextlib.nullcontext():
+        entry = deck.journal.open(at=player.clock.now(), operation=operation, endpoint=endpoint)
+        entry.status, entry.code, entry.detail = error.status, error.code, error.reason
+        if error.type_suffix == CORAL_SUFFIX or error.status == MISDIRECTED:
+            what = f"{operation or method} {endpoint or printable(raw_path, limit=200)}"
+            text = f"{what} was refused with {error.status} {error.code}: {error.reason or 'see the answer'}"
+            entry.warnings = (text,)
+            deck.warnings[text] = deck.warnings.get(text, 0) + 1
+        deck.journal.settle(entry, source="refused")
