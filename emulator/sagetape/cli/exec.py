@@ -21,7 +21,7 @@ import click
 from click.core import ParameterSource
 
 from ..core.errors import CassetteDamaged, ReplayError, UpstreamError
-from ..core.verdict import damage_text, struck_text, unreached_text
+from ..core.verdict import damage_text, struck_text, unreached_text, withheld_text
 from ..shell.client_env import apply
 from ..shell.exec_env import command_changes
 from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
@@ -154,9 +154,12 @@ def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
     """Prints the verdict on standard error; the exit code it stands for."""
     counts = {name: count for name, count in server.summary.items() if isinstance(count, int) and count}
     requests, damage = counts.pop("requests", 0), counts.pop("damage", 0)
+    withheld, warned = counts.pop("withheld", 0), counts.pop("warned", 0)
     parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     text = f"{requests} request{'' if requests == 1 else 's'}{f' ({parts})' if parts else ''}"
     struck, unreached = server.summary.get("struck"), server.summary.get("unreached") or {}
+    if withheld:
+        text += f"; {withheld_text(withheld)}"
     if struck:
         text += f"; {struck_text(struck)}"
     if damage:
@@ -174,6 +177,6 @@ def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
         tell(f"  {harmless(str(finding))}")
     for name in server.summary.get("unexpected_decks", ()):
         tell(f"  deck {harmless(str(name))} was made by a request's path alone; was its name meant?")
-    word = f"failed with {code}" if code else "not clean" if damage else "clean"
+    word = f"failed with {code}" if code else "not clean" if damage or warned else "clean"
     tell(painted_verdict(f"{text}, {word}", is_good=word == "clean"))
     return code

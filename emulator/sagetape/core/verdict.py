@@ -284,6 +284,11 @@ def damage_text(count: int) -> str:
     return f"cassettes damaged in {count} place{'' if count == 1 else 's'}"
 
 
+def withheld_text(count: int) -> str:
+    """How many answers were refused for the secrets that the log names, each at its first."""
+    return f"{count} {'was' if count == 1 else 'were'} not kept: secrets, see above"
+
+
 def _numbers(steps: Iterable[int]) -> str:
     return ", ".join(map(str, steps))
 

@@ -34,6 +34,9 @@ from .upstreams.upstream import Upstream
 
 log = logging.getLogger("sagetape")
 
+STRICT_TOLD: Final = "error: under --strict this run plays on and ends with 3"
+"""What stands before a doubt that is known at start and fails the run."""
+
 SEED_MAX: Final = 2**32  # a drawn seed fits on a line and in every language's integers
 
 
@@ -115,7 +118,7 @@ class Assembly:
         deck.damage = lambda: damage_of(shelf)
         for text in (*warnings, *damage, *doubts(deck, shelf, settings)):
             deck.warnings[text] = 1
-            log.warning("%s", text)
+            log.warning("%s: %s", STRICT_TOLD if settings.strict else "warning", text)
         scanner = None
         if mode.keeps:
             allowed = frozenset(mark for cassette in shelf.cassettes for mark in cassette.settings.allowed)

@@ -64,6 +64,8 @@ class Player:
     kept: int = 0
     secrets: list[str] = field(default_factory=list)
     """Findings that kept an interaction off the disk; the run ends with 7."""
+    withheld: int = 0
+    """Answers with such findings: a finding is told at its first, all are counted."""
     failures: list[str] = field(default_factory=list)
     """Interactions that could not be written; the run ends with 6."""
     unreached: Counter[str] = field(default_factory=Counter)
@@ -112,6 +114,7 @@ class Player:
             findings = self.scanner.scan_interaction(kept.interaction)
             if findings:
                 entry.kept = False
+                self.withheld += 1
                 self.secrets += [f"{f.kind} in {f.place} (fingerprint {f.fingerprint})" for f in findings]
                 for finding in findings:
                     log.error(
@@ -197,6 +200,7 @@ class Past:
     answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     kept: int = 0
     secrets: list[str] = field(default_factory=list)
+    withheld: int = 0
     failures: list[str] = field(default_factory=list)
     unreached: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
@@ -210,6 +214,7 @@ class Past:
         self.answers.update(player.deck.journal.answers)
         self.kept += player.kept
         self.secrets += player.secrets
+        self.withheld += player.withheld
         self.failures += player.failures
         self.unreached.update(player.unreached)
         self.struck.update(player.deck.journal.struck)

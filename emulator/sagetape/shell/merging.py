@@ -63,7 +63,9 @@ def merge_cassettes(
 def _check_side(path: Path) -> None:
     """A side that is not there, or holds nothing at all, was never "everything is deleted"."""
     if not path.exists():
-        raise CassetteMissing(missing_text(path, instead="Nothing was merged: name the recordings of both sides."), path=str(path))
+        raise CassetteMissing(
+            missing_text(path, instead="Nothing was merged: name the recordings of both sides."), path=str(path)
+        )
     if path.is_file() and not path.stat().st_size:
         raise CassetteForeign(
             f"{path} is empty and no cassette: not even a header is there, so it does not say that recordings were "

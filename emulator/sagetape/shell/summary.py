@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from ..core.values import valueclass
-from ..core.verdict import RunVerdict, damage_text, struck_text, unreached_text
+from ..core.verdict import RunVerdict, damage_text, struck_text, unreached_text, withheld_text
 from .app import App
 from .assembly import Assembly
 from .decks import Past
@@ -33,11 +33,13 @@ class Ended:
             "requests": sum(self.totals.values()),
             **self.totals,
             "kept": self.past.kept,
+            "withheld": self.past.withheld,
             "damage": len(self.past.damage),
             "damaged_places": list(self.past.damage)[:FINDINGS_MAX],
             "failures": self.past.failures,
             "unreached": self.past.unreached,
             "struck": self.past.struck,
+            "warned": len(self.past.warnings),
             "unexpected_decks": self.past.unexpected,
         }
 
@@ -46,6 +48,7 @@ class Ended:
         requests = sum(self.totals.values())
         parts = ", ".join(f"{count} {source}" for source, count in sorted(self.totals.items()))
         kept = f"; {self.past.kept} kept" if self.past.kept else ""
+        kept += f"; {withheld_text(self.past.withheld)}" if self.past.withheld else ""
         struck = f"; {struck_text(self.past.struck)}" if self.past.struck else ""
         damage = f"; {damage_text(len(self.past.damage))}" if self.past.damage else ""
         noun = "request" if requests == 1 else "requests"
@@ -82,7 +85,8 @@ def sum_up(
     for failure, count in found.past.unreached.items():
         sys.stderr.write(f"warning: {unreached_text(failure, count)}\n")
     for warning, count in found.past.warnings.items():
-        sys.stderr.write(f"warning: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
+        word = "error" if assembly.settings.strict else "warning"
+        sys.stderr.write(f"{word}: {warning}" + (f" ({count} times)\n" if count > 1 else "\n"))
     return 130 if is_interrupted else exit_code(found, is_strict=assembly.settings.strict)
 
 

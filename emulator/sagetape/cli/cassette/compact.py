@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ...core.errors import ConfigError
 from ...core.matching import MatchRules
 from ...core.meaning.comparison import counted
 from ...core.wire import Interaction
@@ -18,7 +17,7 @@ from ...shell.store import Cassette, CompactReport
 from ...shell.store import compact as compact_file
 from ..progress import progress
 from ..terminal import emit, emit_json, warn
-from .files import check_present, json_option, option, output_option
+from .files import check_present, json_option, judged, option, output_option
 
 
 @click.command()
@@ -45,10 +44,13 @@ def rule_change(path: Path, match_text: str | None) -> dict[str, Any]:
     try:
         given = json.loads(match_text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"--match is not JSON: {error}. Write a table of match rules, such as {{}}.") from None
+        text = f"{error}: this is not JSON. Write a table of match rules, such as {{}}."
+        raise click.BadParameter(text, param_hint="--match") from None
     if not isinstance(given, dict):
-        raise ConfigError('--match is not a table. Write one, such as {"ignore_paths": ["id"]}.')
-    rules = MatchRules.from_dict(given).as_dict()
+        text = 'this is not a table. Write one, such as {"ignore_paths": ["id"]}.'
+        raise click.BadParameter(text, param_hint="--match")
+    with judged("--match"):
+        rules = MatchRules.from_dict(given).as_dict()
     matcher = matcher_for(rules, allowed=rules.get("custom", ()))  # the user names them here
 
     def rekey(one: Interaction) -> bytes:

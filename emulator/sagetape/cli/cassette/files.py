@@ -11,10 +11,11 @@ from typing import Any, TypeVar, cast
 import click
 
 from ...core.differences import Tolerances
-from ...core.errors import CassetteMissing
+from ...core.errors import CassetteMissing, ConfigError
 from ...shell.cassette_paths import missing_text, nearest
 from ...shell.config_file import shown
 from ...shell.store import Cassette
+from ...shell.store.report import RecoveryReport
 from ..terminal import warn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -24,6 +25,15 @@ def option(name: str, *names: str, **attributes: Any) -> Callable[[Function], Fu
     """An option with its variable: `--text-similarity` is `SAGETAPE_TEXT_SIMILARITY`."""
     variable = "SAGETAPE_" + name.lstrip("-").split("/")[0].upper().replace("-", "_")
     return click.option(name, *names, envvar=variable, show_envvar=True, **attributes)
+
+
+@contextmanager
+def judged(flag: str) -> Iterator[None]:
+    """What is wrong with the value of a flag is a matter of usage (2), not of the configuration (8)."""
+    try:
+        yield
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint=flag) from None
 
 
 def cassettes_argument(function: Function) -> Function:
@@ -79,5 +89,11 @@ def opened(path: Path) -> Iterator[Cassette]:
     check_present(path)
     with Cassette.open(path) as cassette:
         yield cassette
-        for line in cassette.report.lines():
+        warn_of(cassette.report)
+
+
+def warn_of(report: RecoveryReport) -> None:
+    """What is wrong with a file, and what to do about it."""
+    for line in (*report.lines(), report.remedy()):
+        if line:
             warn(line)

@@ -12,7 +12,7 @@ import click
 from ...core.cassette import Summary
 from ...core.meaning.comparison import counted
 from ...shell.store import Cassette
-from ..terminal import complain, emit, emit_json, harmless, table_lines, warn
+from ..terminal import complain, emit, emit_json, harmless, table_lines
 from .files import cassettes_argument, json_option, opened, option
 from .views import moment
 
@@ -42,8 +42,6 @@ def ls(ctx: click.Context, /, paths: tuple[Path, ...], sizes: bool, max_size: st
                 emit_json({**described(path, cassette), "max_bytes": limit})
             else:
                 print_sizes(path, cassette) if sizes else print_listing(path, cassette)
-            for line in cassette.report.lines():
-                warn(line)
         if limit is not None and path.stat().st_size > limit:
             is_over = True
             complain(

@@ -14,7 +14,7 @@ from ...shell.scanning import Found, scan_cassette
 from ...shell.store import Cassette
 from ..progress import progress
 from ..terminal import emit, emit_json, harmless
-from .files import cassettes_argument, check_present, json_option, option
+from .files import cassettes_argument, check_present, json_option, judged, option
 
 
 @click.command()
@@ -48,10 +48,11 @@ def scan(ctx: click.Context, /, paths: tuple[Path, ...], allowed: tuple[str, ...
 
 
 def check_fingerprints(allowed: tuple[str, ...]) -> None:
-    """Raises ConfigError for what is no fingerprint."""
+    """Raises BadParameter for what is no fingerprint."""
     from ...core.rules import ScrubRules
 
-    ScrubRules(allowed=allowed)
+    with judged("--allow"):
+        ScrubRules(allowed=allowed)
 
 
 def allow(path: Path, fingerprints: tuple[str, ...]) -> None:

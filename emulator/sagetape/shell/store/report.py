@@ -42,12 +42,22 @@ class RecoveryReport:
         """Nothing damaged, nothing torn."""
         return not self.damaged and self.torn_at is None and not self.has_damaged_header
 
+    def remedy(self) -> str:
+        """What to do about a file that is not sound, a sentence; empty for one that is."""
+        if self.is_sound or (self.is_tail_cut and not self.damaged and not self.has_damaged_header):
+            return ""
+        return (
+            f"{self.path}: restore it from version control, or write it anew with what is intact: "
+            f"sagetape cassette compact --salvage {self.path}"
+        )
+
     def lines(self) -> list[str]:
         """The report for a person, one sentence each; empty when there is nothing to say."""
         said = [f"{self.path}: {place}" for place in self.damaged]
         if self.torn_at is not None:
             what = "was removed" if self.is_tail_cut else "is ignored"
-            said.append(f"{self.path}: an unfinished record of {counted(self.torn_bytes, 'byte')} at offset {self.torn_at} {what}")
+            size = counted(self.torn_bytes, "byte")
+            said.append(f"{self.path}: an unfinished record of {size} at offset {self.torn_at} {what}")
         for kind, count in sorted(self.unknown_kinds.items()):
             said.append(f"{self.path}: {counted(count, 'record')} of kind {kind}, unknown to this version, skipped")
         return said
