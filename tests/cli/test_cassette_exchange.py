@@ -17,6 +17,7 @@ from command_line import PYTHON_PATH
 from tests.core.exchange_samples import interaction, stream
 
 from sagetape.cli.progress import Progress
+from sagetape.core.cassette import CassetteSettings
 from sagetape.core.exchange import Adopter
 from sagetape.core.wire import body_of
 from sagetape.shell.store import Cassette
@@ -431,6 +432,29 @@ def test_git_diffs_and_merges_cassettes(tmp_path: Path) -> None:
     assert "sound" in output("cassette", "verify", clone.folder / "churn.tape")
     assert "UU churn.tape" in clone.run("git", "status", "--short")
     assert not list(clone.folder.glob("*.lock"))
+
+
+@git_needed
+def test_git_merge_fails_over_code_that_nobody_allowed(tmp_path: Path) -> None:
+    """Rules of the other branch name a function: git reports a conflict, and the file is our side's to the byte."""
+    clone = Repository(tmp_path / "clone", tmp_path / "home")
+    clone.folder.mkdir()
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.run("sagetape", "cassette", "init-git")
+    tape = write(clone.folder / "churn.tape", made("a"))
+    clone.commit("first")
+    clone.run("git", "checkout", "-q", "-b", "theirs")
+    tape.unlink()
+    write(tape, made("a"), settings=CassetteSettings(match={"custom": ["own:word"]}, seed=7))
+    clone.commit("rules")
+    clone.run("git", "checkout", "-q", "main")
+    write(tape, made("b"))
+    clone.commit("b")
+    ours = tape.read_bytes()
+    said = clone.run("git", "merge", "--no-edit", "theirs", code=1)
+    assert "--allow-custom own:word" in said
+    assert "UU churn.tape" in clone.run("git", "status", "--short")
+    assert tape.read_bytes() == ours
 
 
 @git_needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cassette_line import output, read
 
@@ -18,7 +19,7 @@ MODEL = "def echo(invocation):\n    return {'echo': invocation.body.decode()}\n"
 def record(tape: Path, bodies: list[bytes], *, mode: str, threads: int) -> bytes:
     """Records the calls over HTTP, and closes; the file."""
     (tape.parent / "echoing.py").write_text(MODEL)
-    upstream = {"upstream": "function:echoing:echo", "python_path": tape.parent}
+    upstream: dict[str, Any] = {"upstream": "function:echoing:echo", "python_path": tape.parent}
     with Emulator(record_to=tape, mode=mode, **upstream) as emulator:
         client = emulator.client()
 

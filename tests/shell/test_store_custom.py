@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -52,7 +53,7 @@ def has_run(folder: Path) -> bool:
     return (folder / "taped_projection.ran").exists()
 
 
-def opened(folder: Path, **options: object) -> None:
+def opened(folder: Path, **options: Any) -> None:
     with sagetape.Emulator(folder / "a.tape", **options):
         pass
 
