@@ -8,12 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cassette_line import as_json, made, names, output, read, run, write
-from command_line import PYTHON_PATH
+from command_line import PYTHON_PATH, sagetape
 from tests.core.exchange_samples import interaction, stream
 
 from sagetape.cli.progress import Progress
@@ -145,6 +146,71 @@ def test_import_takes_in_and_importing_again_changes_nothing(
     assert tape.read_bytes() == before
     if "--member" in words:
         assert {one.call.members["Accept"] for one in read(tape)} == {"text/csv"}
+
+
+ODD_BODIES = {
+    "har answer": ("browser.har", ("log", "entries", 0, "response", "content", "encoding"), "rot13"),
+    "har answer, no text": ("browser.har", ("log", "entries", 0, "response", "content", "encoding"), 64),
+    "har request": ("browser.har", ("log", "entries", 0, "request", "postData", "encoding"), "base32"),
+    "vcr charset": ("vcr.json", ("interactions", 0, "response", "body"), {"encoding": "EBCDIC", "string": "x"}),
+    "vcr form": ("vcr.json", ("interactions", 0, "response", "body"), {"rot13_string": "x"}),
+    "moto": ("moto.json", ("results", 0, "Body"), {"base64": "eA=="}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_BODIES)
+def test_import_leaves_out_a_body_in_an_encoding_that_is_not_known(tmp_path: Path, name: str) -> None:
+    """Encoded text is no answer: taken as it stands it would be served as one."""
+    file, place, value = ODD_BODIES[name]
+    document = json.loads((GOLDEN / file).read_text())
+    inner = document
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    source = tmp_path / f"a{Path(file).suffix}"
+    source.write_text(json.dumps(document))
+    whole, odd = (
+        as_json("cassette", "import", path, "-o", tmp_path / f"{number}.tape", "--endpoint", "churn")
+        for number, path in enumerate((GOLDEN / file, source))
+    )
+    assert odd["imported"] == whole["imported"] - 1
+    (reason,) = [one["reason"] for one in odd["skipped"] if one not in whole["skipped"] and " 0" in one["where"]]
+    assert "encoding" in reason or "is in none of" in reason or "is not a text" in reason
+
+
+@pytest.mark.parametrize("target", ["-", "/dev/stdout"])
+def test_export_to_standard_output_by_name(tape: Path, tmp_path: Path, target: str) -> None:
+    """`-o -` and `-o /dev/stdout` are the same as none, and make no file."""
+    words = ("cassette", "export", str(tape.absolute()))
+    plain = sagetape(tmp_path, *words).stdout
+    assert plain.startswith("{")
+    before = sorted(tmp_path.iterdir())
+    done = sagetape(tmp_path, *words, "-o", target)
+    assert (done.returncode, done.stdout) == (0, plain)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_export_into_a_fifo_goes_to_its_reader(tape: Path, tmp_path: Path) -> None:
+    """It was replaced by a file, and who read it waited for ever."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as pool:
+        read_out = pool.submit(fifo.read_text)
+        done = sagetape(tmp_path, "cassette", "export", str(tape.absolute()), "-o", str(fifo))
+        if not fifo.is_fifo():
+            os.close(os.open(fifo, os.O_RDWR))
+        assert done.returncode == 0, done.stderr
+        assert read_out.result(timeout=30) == output("cassette", "export", tape)
+    assert fifo.is_fifo()
+
+
+def test_export_through_a_link_writes_what_it_points_to(tape: Path, tmp_path: Path) -> None:
+    """The link stays one."""
+    (tmp_path / "real.jsonl").write_text("old")
+    (tmp_path / "link.jsonl").symlink_to("real.jsonl")
+    assert run("cassette", "export", tape, "-o", tmp_path / "link.jsonl").exit_code == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "real.jsonl").read_text() == output("cassette", "export", tape)
 
 
 def test_import_of_a_tree_of_data_capture(tmp_path: Path) -> None:

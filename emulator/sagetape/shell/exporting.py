@@ -69,7 +69,15 @@ _EXPORTS: Final[dict[str, Callable[[Iterator[tuple[int, bytes, Interaction]], Te
 
 @contextmanager
 def replacing_text(path: Path) -> Iterator[TextIO]:
-    """A text file that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    """A text file that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    What is there and is no plain file (a FIFO, a device, `/dev/stdout`) is written into: whoever reads it stays.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        return
+    path = path.resolve()  # of a link, what it points to is replaced
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

@@ -74,7 +74,12 @@ def number(value: Any, name: str) -> int:
 
 
 def data(value: Any, name: str, *, encoding: str = "") -> bytes:
-    """A body: bytes, or text in UTF-8 or base64; nothing for None. Raises Unusable."""
+    """A body: bytes, or text in UTF-8 or base64; nothing for None. Raises Unusable.
+
+    Text in an encoding that is not known is no body: served as it stands, it would be a wrong answer.
+    """
+    if encoding.lower() not in ("", "base64"):
+        raise Unusable(f"{name} has the encoding {encoding[:40]!r}; base64, or none, is known")
     if value is None:
         return b""
     if isinstance(value, bytes):
@@ -85,7 +90,7 @@ def data(value: Any, name: str, *, encoding: str = "") -> bytes:
             return base64.b64decode("".join(written.split()), validate=True)
         return written.encode("utf-8", "surrogateescape")
     except (binascii.Error, ValueError) as error:
-        raise Unusable(f"{name} is not {encoding or 'text'}: {error}") from None
+        raise Unusable(f"{name} is not {encoding[:40] or 'text'}: {error}") from None
 
 
 def moment(value: Any) -> float | None:

@@ -15,6 +15,9 @@ from .choices import Choices
 from .found import Found, Skipped, Unusable, data, items, mapping, moment, number, text
 from .http_pairs import Pair, found_in
 
+CHARSETS = frozenset(("", "utf-8", "utf8", "ascii", "us-ascii", "ascii-8bit"))
+"""Of a body that is a text: those in which its bytes are its UTF-8."""
+
 
 def is_vcr(document: Any) -> bool:
     """Whether a parsed file looks like one."""
@@ -53,11 +56,16 @@ def _pair(entry: Mapping[str, Any]) -> Pair:
 
 
 def _body(value: Any, name: str) -> bytes:
-    if isinstance(value, Mapping):
-        if value.get("base64_string") is not None:
-            return data(value["base64_string"], name, encoding="base64")
-        return data(value.get("string"), name)
-    return data(value, name)
+    if not isinstance(value, Mapping):
+        return data(value, name)
+    charset = str(value.get("encoding") or "")
+    if value.get("base64_string") is not None:
+        return data(value["base64_string"], name, encoding="base64")
+    if value and "string" not in value and "base64_string" not in value:
+        raise Unusable(f"{name} is in none of `string` and `base64_string`")
+    if charset.lower() not in CHARSETS:
+        raise Unusable(f"{name} has the encoding {charset[:40]!r}; {', '.join(sorted(CHARSETS)[1:])} are known")
+    return data(value.get("string"), name)
 
 
 def _headers(value: Any, name: str) -> Headers:
