@@ -168,7 +168,7 @@ def says_something(config: pytest.Config) -> bool:
         return True
     try:
         return any(config.getini(name) != default for name, _, _, default in INI) or "SAGETAPE_RECORD" in os.environ
-    except ValueError:
+    except (ValueError, pytest.UsageError):
         return True  # told by who reads it again
 
 
@@ -276,8 +276,20 @@ class Verdicts:
 
     def __init__(self) -> None:
         self.found: list[dict[str, Any]] = []
+        self.tests = 0
+        """Tests that had a deck, of their own or shared."""
+        self.not_run: set[str] = set()
+        """Files with tests whose body did not run, from the root folder."""
+        self.is_partial = False
+        """Tests were left out by somebody's choice."""
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.is_partial = self.is_partial or bool(items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.tests += hasattr(report, "sagetape_test")
+        if report.skipped or (report.failed and report.when == "setup"):
+            self.not_run.add(report.nodeid.partition("::")[0])
         found = getattr(report, "sagetape", None)
         if found is not None:
             self.found.append(found)

@@ -56,6 +56,7 @@ def exec_(
     if replay and record:
         raise click.UsageError("--replay and --record exclude each other: give one of them.")
     name, files = ("replay", replay) if replay else ("record", (record,)) if record else ("serve", ())
+    check_flags(ctx, name)
     field = {"replay": "cassettes", "record": "record_to"}
     named = {field[name]: tuple(map(Path, files)) if replay else Path(files[0])} if files else {}
     settings = settings_from(
@@ -68,6 +69,22 @@ def exec_(
     except NotReady as ended:
         ctx.exit(ended.code)
     ctx.exit(run_against(server, settings, command))
+
+
+def check_flags(ctx: click.Context, name: str) -> None:
+    """Raises UsageError for a flag of this command that means nothing to the server's command that it stands for."""
+    if name != "replay":
+        return
+    from .replay import replay
+
+    known = {option.name for option in replay.params}
+    for option in ctx.command.params:
+        is_given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if is_given and option.name not in (*OURS, *known):
+            raise click.UsageError(
+                f"{option.opts[0]} does not go with --replay, which only plays and asks nobody. Leave it out, or "
+                "record with --record CASSETTE."
+            )
 
 
 def run_against(server: ServerProcess, settings: ServerSettings, command: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .chance import Chance
@@ -32,6 +33,10 @@ class DeckSettings:
     closed_world: bool = False
     """Endpoints are declared and there is no upstream for others: an unknown name is AWS's `not found`."""
     version: str = ""
+    record_command: str = ""
+    """What records a missed call, in the place of `sagetape record`."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Cassettes by name, as a command of this folder finds them."""
     is_seeded: bool = False
     """The seed was given: it decides the request ids, too."""
 

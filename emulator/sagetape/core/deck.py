@@ -323,7 +323,15 @@ class Deck:
     def _miss(self, case: Case, *, why: str) -> Reply:
         self.router.finish_early(case.route, now=case.now)
         near = self.library.nearest(case.call.operation, case.call.endpoint)
-        text = explain_miss(case.scrubbed, near, matcher=self.matcher, why=why, mode=self.settings.mode.name)
+        text = explain_miss(
+            case.scrubbed,
+            near,
+            matcher=self.matcher,
+            why=why,
+            mode=self.settings.mode.name,
+            record=self.settings.record_command,
+            paths=self.settings.paths,
+        )
         return self._unanswered(ReplayError(with_damage(text, self.damage())), case.entry)
 
     def missed(self, forward: Forward, *, reason: str) -> Reply:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import heapq
 import json
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from .differences import Difference, compare_understood, describe, nearness
 from .errors import MESSAGE_MAX
@@ -23,6 +23,7 @@ from .meaning.comparison import counted
 from .values import valueclass
 from .wire import Call, Interaction
 
+NO_PATHS: Final[Mapping[str, str]] = {}
 EXAMINED_MAX = 2_000  # recordings whose key parts are compared
 SCORED_MAX = 64  # of them, recordings whose bodies are compared
 SCORED_MAX_BYTES = 4 * 2**20  # of these bodies in all: about a third of a second
@@ -154,9 +155,25 @@ def explain_miss(
     why: str = "no-match",
     mode: str = "none",
     cassette_names: Sequence[str] = (),
+    record: str = "",
+    paths: Mapping[str, str] = NO_PATHS,
 ) -> str:
-    """The text of a miss, at most 2,048 characters. `why` is `no-match`, `exhausted` or `mode`."""
-    text = miss_text(call, candidates, matcher=matcher, why=why, mode=mode, cassette_names=cassette_names, shown=1)
+    """The text of a miss, at most 2,048 characters. `why` is `no-match`, `exhausted` or `mode`.
+
+    `record` is the command that records the call, where it is not `sagetape record`; `paths` says how a command finds
+    a cassette of that name.
+    """
+    text = miss_text(
+        call,
+        candidates,
+        matcher=matcher,
+        why=why,
+        mode=mode,
+        cassette_names=cassette_names,
+        shown=1,
+        record=record,
+        paths=paths,
+    )
     return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 3] + "..."
 
 
@@ -169,13 +186,19 @@ def miss_text(
     mode: str = "none",
     cassette_names: Sequence[str] = (),
     shown: int = BODY_DIFFERENCES,
+    record: str = "",
+    paths: Mapping[str, str] = NO_PATHS,
 ) -> str:
     """The whole text, for the journal: every difference that was found, up to `shown` of them."""
     nearest = find_nearest(call, candidates, matcher=matcher)
     lines = [_what_happened(call, why, cassette_names)]
     if nearest is not None:
         lines += _nearest_lines(nearest, shown=shown, is_exhausted=why == "exhausted")
-    lines.append(_what_to_do(call, nearest, why=why, mode=mode, cassette_names=cassette_names))
+    if not record:
+        name = nearest.recorded.cassette if nearest else next(iter(cassette_names), "CASSETTE")
+        record = f"sagetape record {paths.get(name, name)} --upstream {_upstream(nearest)}"
+        record += " --mode all" if why == "exhausted" else ""
+    lines.append(_what_to_do(nearest, why=why, mode=mode, record=record))
     return "\n".join(lines)[:TEXT_MAX]
 
 
@@ -202,13 +225,9 @@ def _nearest_lines(nearest: Nearest, *, shown: int, is_exhausted: bool) -> list[
     return lines
 
 
-def _what_to_do(call: Call, nearest: Nearest | None, *, why: str, mode: str, cassette_names: Sequence[str]) -> str:
-    cassette = nearest.recorded.cassette if nearest else next(iter(cassette_names), "CASSETTE")
-    record = f"sagetape record {cassette} --upstream {_upstream(nearest)}"
+def _what_to_do(nearest: Nearest | None, *, why: str, mode: str, record: str) -> str:
     if why == "exhausted":
-        return (
-            f'What to do: serve the last one again (exhausted = "last"), or record one more take: {record} --mode all'
-        )
+        return f'What to do: serve the last one again (exhausted = "last"), or record one more take: {record}'
     if why == "mode":
         first = f'What to do: mode "{mode}" asks no upstream; record the call: {record}'
     else:

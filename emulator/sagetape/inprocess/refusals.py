@@ -1,4 +1,4 @@
-"""Calls that the front of a server refused before a deck saw them: each has a line in the journal of the deck it was for.
+"""Calls that were refused before a deck saw them: each has a line in the journal of the deck that it was for.
 
 Decides which deck was meant, by the path alone, and which refusals are findings: those of a caller's set-up (signature,
 region, host), which no test asks for and which code that swallows exceptions hides. Makes no deck for a refused call.

@@ -22,7 +22,7 @@ class SeenRequest:
     members: dict[str, str]
     """Members that travel in headers, by their name in boto3 (`ContentType`, `TargetModel`, ...)."""
     source: str
-    """Where the answer came from: `recorded`, `live`, `local` (on this machine), `miss`, `refused`, `fault`, `emulated`."""
+    """`recorded`, `live`, `local` (asked on this machine), `miss`, `refused`, `fault` or `emulated`."""
     status: int
 
     @classmethod

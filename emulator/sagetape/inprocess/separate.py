@@ -6,6 +6,7 @@ no orphan is left when this process is killed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -60,7 +61,8 @@ class ProcessServer:
         if process is None or process.stdin is None or process.stdout is None:
             return list(self._last.get("failures", ()))
         self._process = None
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended by itself: told below
+            process.stdin.close()
         try:
             said = process.stdout.readline()
             code = process.wait(STOP_LIMIT_S)

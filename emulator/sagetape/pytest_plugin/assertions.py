@@ -13,8 +13,8 @@ from ..inprocess.requests import SeenRequest
 
 SHOWN_MAX: Final = 10
 BODY_CHARS: Final = 300
-SERVERS_REMEDY: Final = re.compile(r"record the call: sagetape record \S+ --upstream \S+")
-"""What to do as a server says it (`core/misses.py`); a test is recorded by another command."""
+REMEDY: Final = re.compile(r"pytest --sagetape-record=\w+ '[^'\n]*'")
+"""What a deck says that records a call (`fixtures.deck_keywords`); it is told once, with what else is to be known."""
 
 
 def matching(requests: Sequence[SeenRequest], endpoint: str, *, body: Any) -> list[SeenRequest]:
@@ -63,7 +63,7 @@ def miss_text(misses: Sequence[Entry], owner: str, *, remedy: str) -> str:
     count = len(misses)
     lines = [f"{count} request{'' if count == 1 else 's'} of {owner} had no recorded answer."]
     for entry in misses[:SHOWN_MAX]:
-        detail = SERVERS_REMEDY.sub("record the call, see below", entry.detail) if remedy else entry.detail
+        detail = REMEDY.sub("see below", entry.detail) if remedy else entry.detail
         lines += ["", *(f"  {line}" for line in detail.splitlines())]
     if count > SHOWN_MAX:
         lines += ["", f"  and {count - SHOWN_MAX} more"]

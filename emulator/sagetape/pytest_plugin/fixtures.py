@@ -219,6 +219,7 @@ def deck_keywords(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -
     options = run.options
     given: dict[str, Any] = {"clock": "virtual", "exhausted": "miss", "cassettes": places.played, **wanted.settings}
     given["python_path"] = item.path.parent
+    given["record_command"] = f"pytest --sagetape-record={'new_episodes' if places.played else 'once'} {item.nodeid!r}"
     if options.seed is not None:
         given.setdefault("seed", options.seed)
     if places.target is not None:

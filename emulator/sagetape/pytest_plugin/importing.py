@@ -91,10 +91,10 @@ def noted(order: ImportOrder, *, overwrites: bool, is_meant: bool) -> list[str]:
         report = imported_anew(order)
     except CassetteForeign as error:
         if is_meant:
-            raise pytest.UsageError(f"--sagetape-import: {error}") from error
+            raise pytest.UsageError(f"--sagetape-import: {error}") from None
         return [f"{source}: not imported: no recording in a format that is known"]
     except SagetapeError as error:
-        raise pytest.UsageError(f"--sagetape-import: {error}") from error
+        raise pytest.UsageError(f"--sagetape-import: {error}") from None
     return [described(source, target, report)]
 
 

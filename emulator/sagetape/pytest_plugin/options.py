@@ -113,7 +113,7 @@ def check_names(config: pytest.Config) -> None:
     for name in ("sagetape_strict", "sagetape_block_network"):
         try:
             config.getini(name)
-        except ValueError as error:
+        except (ValueError, pytest.UsageError) as error:  # which of the two depends on the version of pytest
             raise pytest.UsageError(f"{name}: {error}. Write true or false.") from None
     server = config.getini("sagetape_server")
     if server not in SERVERS:

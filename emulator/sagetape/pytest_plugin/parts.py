@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -37,12 +38,21 @@ def abandoned(parent: Path) -> Iterator[Path]:
             yield folder
 
 
-def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str]) -> list[str]:
+@dataclass(slots=True)
+class Merged:
+    """What became of the parts of a folder."""
+
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """Parts that could not be put into their cassettes."""
+
+
+def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str]) -> Merged:
     """Puts every part into its cassette and removes it; a sentence for each that could not be.
 
     `skipped` are parts of recordings that had failures: they stay where they are.
     """
-    notes: list[str] = []
+    found = Merged()
     parts: dict[Path, list[Path]] = {}
     for note in sorted(folder.glob(f"*{NOTE}")):
         target = Path(note.read_text("utf-8", "surrogateescape"))
@@ -50,12 +60,15 @@ def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str]) -> list[st
     for target, files in parts.items():
         present = [part for part in files if part.is_file()]
         if any(str(part) in skipped for part in present) and mode == "rewrite":
-            notes.append(f"{target}: not replaced, because its recording had failures")
+            found.notes.append(f"{target}: not replaced, because its recording had failures")
             continue
         try:
             merge(present, target, mode=mode)
         except (CassetteError, OSError) as error:
-            notes.append(f"{target}: not merged ({error}); its parts are in {folder}")
+            found.failures.append(
+                f"{target}: not merged ({error}); what was answered for it is not recorded yet. Its parts are in "
+                f"{folder}: make the place writable, and the next recording run takes them in"
+            )
             continue
         for part in files:
             part.unlink(missing_ok=True)
@@ -64,7 +77,19 @@ def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str]) -> list[st
         shutil.rmtree(folder, ignore_errors=True)
         if not any(folder.parent.iterdir()):
             folder.parent.rmdir()
-    return notes
+    return found
+
+
+def kept_in(folder: Path) -> int:
+    """Interactions in parts that are in no cassette; what cannot be read is not counted."""
+    count = 0
+    for part in sorted(folder.glob(f"*{PART}")):
+        try:
+            with Cassette.open(part) as source:
+                count += len(source)
+        except CassetteError:
+            continue  # the run has told of it already
+    return count
 
 
 def merge(parts: list[Path], target: Path, *, mode: str) -> None:

@@ -10,6 +10,9 @@ from typing import Final
 
 import pytest
 
+from ..core.secrets import Scanner
+
+SECRET_CHARS_MIN: Final = 12  # no finder knows a shorter one
 SUFFIX: Final = ".tape"
 NAME_MAX: Final = 100  # characters; Windows' whole paths have 260
 UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -50,12 +53,23 @@ def named_paths(item: pytest.Item, names: Sequence[str], folder: str) -> tuple[P
 
 
 def safe_name(name: str) -> str:
-    """A file name for any file system; one that had to be changed ends with a digest of what it was."""
+    """A file name for any file system; one that had to be changed ends with a digest of what it was.
+
+    Parameters in which a secret is found are left out: what no cassette may hold is no part of its name.
+    """
     head, bracket, identity = name.partition("[")
     is_exact = not bracket or re.fullmatch(r"[a-z0-9_.-]*\]", identity) is not None
     cleaned = UNSAFE.sub("-", name).strip("-. ") or "test"
     is_clean = is_exact and UNSAFE.sub("-", head) == head and len(cleaned) <= NAME_MAX
-    if is_clean and not RESERVED.fullmatch(cleaned):
+    if is_clean and not has_secret(name) and not RESERVED.fullmatch(cleaned):
         return cleaned
     digest = hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=4).hexdigest()
+    if has_secret(name):
+        cleaned = "test" if has_secret(head) else UNSAFE.sub("-", head).strip("-. ") or "test"
     return f"{cleaned[:NAME_MAX].rstrip('-. ')}-{digest}"
+
+
+def has_secret(name: str) -> bool:
+    """Whether the finders of secrets find one in a name, or what an encoding of one looks like."""
+    data = name.encode("utf-8", "backslashreplace")
+    return bool(Scanner().scan(data, place="the name of a test")) if len(data) >= SECRET_CHARS_MIN else False

@@ -29,6 +29,8 @@ def annotate(report: pytest.TestReport, deck: TestDeck) -> None:
         text = deck.section()
         if text:
             report.sections.append((TITLE, text))
+    if report.when == "teardown":
+        report.sagetape_test = True  # type: ignore[attr-defined]
     if report.when == "teardown" and deck.verdict_at_end is not None:
         report.sagetape = deck.verdict_at_end.as_dict()  # type: ignore[attr-defined]
         deck.verdict_at_end = None

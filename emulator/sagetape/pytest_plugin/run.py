@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..core.verdict import RunVerdict, Verdict
-from ..testing import RUN
+from ..testing import RUN, VERDICTS
 from .options import Options, options_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .marks import Wanted
 
+PASSED: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+ENDED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+CHOOSING: Final = ("keyword", "markexpr", "lf", "stepwise", "deselect", "ignore", "ignore_glob")
+"""pytest's options under which a part of the tests runs."""
 PARTS_FOLDER: Final = ".sagetape-parts"
 
 
@@ -40,6 +44,10 @@ class Run:
         self.notes: list[str] = [self.options.note] if self.options.note else []
         self.verdict = RunVerdict(())
         self.is_failed = False
+        self.failures: list[str] = []
+        """What went wrong at the end of the run; it fails the run."""
+        self.unmerged = 0
+        """Interactions that are in parts still."""
         self._hub: Hub | None = None
         self._hub_pid = 0
         self._lock = threading.Lock()
@@ -121,7 +129,8 @@ class Run:
 
             for folder in abandoned(self.config.rootpath / PARTS_FOLDER):
                 merged = merge_folder(folder, mode="new_episodes", skipped=frozenset())
-                self.notes += [f"recovered from a run that was cut off: {line}" for line in merged]
+                told = (*merged.notes, *merged.failures)
+                self.notes += [f"recovered from a run that was cut off: {line}" for line in told]
 
     def take_in(self, wishes: Iterable[str]) -> None:
         """Makes cassettes of what other tools recorded. Raises pytest.UsageError."""
@@ -146,47 +155,58 @@ class Run:
         self.verdict = RunVerdict(tuple(found), tuple(self._unused_files(session, found)), tuple(self.notes))
         from .summary import write_reports
 
-        write_reports(self.verdict, self.options.reports)
-        if self.options.is_strict and self.verdict.complaints:
-            self.is_failed = True
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self.failures += write_reports(self.verdict, self.options.reports)
+        self.is_failed = bool(self.options.is_strict and self.verdict.complaints)
+        if (self.is_failed or self.failures) and session.exitstatus in PASSED:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _merge(self, *, failed: bool, failures: bool) -> None:
         folder = self.parts_folder
         if not folder.is_dir():
             return
-        from .parts import merge_folder
+        from .parts import kept_in, merge_folder
 
         if self.options.mode == "rewrite" and (failed or failures):
             self.notes.append(
                 f"not everything passed, so no cassette was replaced; what was recorded is in {self.shown(folder)} and "
                 "the next recording run takes it in. Delete the folder to forget it."
             )
+            self.unmerged = kept_in(folder)
             return
-        self.notes += merge_folder(folder, mode=self.options.mode, skipped=frozenset(map(str, self._dirty)))
+        merged = merge_folder(folder, mode=self.options.mode, skipped=frozenset(map(str, self._dirty)))
+        self.notes += merged.notes
+        self.failures += merged.failures
+        self.unmerged = kept_in(folder)
 
     def _unused_files(self, session: pytest.Session, found: Iterable[Verdict]) -> Iterable[str]:
-        """Cassettes beside those that were used which no test opened; unknown when only some of the tests ran."""
+        """Cassettes beside those that were used which no test opened; unknown where only some of the tests ran."""
         if self._is_partial(session):
             return ()
         used = {use.path for verdict in found for use in verdict.cassettes}
         folders = {top_folder(self.config.rootpath / path, self.options.folder) for path in used}
-        here = [self.shown(path) for folder in folders if folder is not None for path in sorted(folder.rglob("*.tape"))]
+        whole = [folder for folder in folders if folder is not None and self._ran_whole(folder.parent)]
+        here = [self.shown(path) for folder in whole for path in sorted(folder.rglob("*.tape"))]
         return [path for path in here if path not in used]
 
     def _is_partial(self, session: pytest.Session) -> bool:
         config = self.config
-        chosen = any("::" in argument for argument in config.args) or config.getoption("keyword", "")
-        rerun = config.getoption("lf", False) or config.getoption("markexpr", "")
-        return bool(chosen or rerun or self.options.is_recording or session.shouldstop)
+        chosen = any(config.getoption(name, None) for name in CHOOSING)
+        stopped = session.shouldstop or session.shouldfail or session.exitstatus not in ENDED
+        return bool(chosen or stopped or self.options.is_recording or config.stash[VERDICTS].is_partial)
+
+    def _ran_whole(self, folder: Path) -> bool:
+        """Whether every test of a folder was asked to run, and none was skipped."""
+        config, here = self.config, folder.resolve()
+        asked = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+        skipped = ((config.rootpath / path).resolve() for path in config.stash[VERDICTS].not_run)
+        return any(here.is_relative_to(one) for one in asked) and not any(one.is_relative_to(here) for one in skipped)
 
     def print_summary(self, reporter: Any) -> None:
         """The summary, in the controller."""
         if self.worker is None:
             from .summary import print_summary
 
-            print_summary(reporter, self.verdict, is_strict=self.options.is_strict, is_failed=self.is_failed)
+            print_summary(reporter, self)
 
 
 def top_folder(path: Path, name: str) -> Path | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from ..core.cassette import Rekey
@@ -104,7 +106,7 @@ class Assembly:
             remember_accounts(recorder, scrubber.seen)
         deck = Deck(
             name=name,
-            settings=deck_settings(mode, settings),
+            settings=deck_settings(mode, settings, shelf),
             library=shelf,
             matcher=self._matcher(shelf),
             scrubber=scrubber,
@@ -232,7 +234,13 @@ class Assembly:
         return failures
 
 
-def deck_settings(mode: Mode, settings: ServerSettings) -> DeckSettings:
+def shown_path(path: str) -> str:
+    """A cassette as a command of the working folder finds it."""
+    found, here = Path(path).absolute(), Path.cwd()
+    return shlex.quote(str(found.relative_to(here) if found.is_relative_to(here) else found))
+
+
+def deck_settings(mode: Mode, settings: ServerSettings, shelf: Shelf) -> DeckSettings:
     """What a deck is told of the server's settings."""
     return DeckSettings(
         mode=mode,
@@ -244,6 +252,8 @@ def deck_settings(mode: Mode, settings: ServerSettings) -> DeckSettings:
         upstream=settings.upstream,
         closed_world=bool(settings.endpoints) and not settings.upstream,
         version=__version__,
+        record_command=settings.record_command,
+        paths={Path(one.path).name: shown_path(one.path) for one in shelf.cassettes},
         is_seeded=settings.seed is not None,
     )
 

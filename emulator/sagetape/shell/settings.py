@@ -97,6 +97,8 @@ class ServerSettings:
     max_age_s: float | None = None
     """Recordings older than this are warned about; None: however old."""
     explain: bool = False
+    record_command: str = ""
+    """What a miss says to run, where that is not `sagetape record`: a test runner's own command."""
     durability: str = "cache"
     """`cache`: kept answers survive the end of the process; `sync`: of the machine too."""
     shared: bool = False
