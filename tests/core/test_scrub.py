@@ -86,7 +86,7 @@ def test_account_of_the_call_becomes_the_constant() -> None:
 
 
 def test_numbers_in_model_output_are_left_alone() -> None:
-    """Twelve digits in an answer are the model's words, also behind the word account; so are bodies that are no text."""
+    """Twelve digits in an answer are the model's words, behind `account` too; bodies that are no text stay."""
     body = f'{{"text": "of account {OWN}, balance {OTHER}, s3://my-bucket/{OWN}", "n": {OWN}}}'.encode()
     script = whole(200, (("Content-Type", "application/json"),), body)
     assert scrubber().script(script) == script

@@ -12,8 +12,8 @@ record. It refuses to guess without a label, and to take these for secrets:
 
 A label of AWS's secret keys is the exception: forty characters of base64 after it are one, whatever they are.
 
-Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html (forms of AWS's keys), RFC 7617
-(Basic), RFC 6750 (Bearer), RFC 3986 3.2.1 (user information in a URL).
+Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html, RFC 7617 (Basic), RFC 6750
+(Bearer), RFC 3986 3.2.1 (user information in a URL).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 PASSWORD_CHARS_MIN: Final = 8
@@ -58,15 +59,21 @@ _HOLES: Final = ("${", "{{", "$(", "<", "***", "%s", "%(", "...", "://")
 _PAGES: Final = (b"next", b"page", b"pagination", b"continuation", b"continue", b"sync", b"client", b"request")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _PLACEHOLDERS: Final = frozenset(
-    "access account admin an and any api auth aws base bearer bar baz bucket change changed changeit changeme char "
-    "chars character characters client config credential credentials database db default demo dummy empty enter env "
-    "example fake false field file foo generated given go goes guest has hash hashed here hidden id input insert is it "
-    "jwt key leave least length long mask masked max min minimum model must my mypassword mysecret name new none not "
-    "null number of old optional or pass passphrase passwd password placeholder private prod postgres public put pwd "
-    "random real redacted removed replace required root sample scrubbed secret server session should sk some string "
-    "str strong super test testing text the this to todo token true type undefined use user username value var "
-    "with x xx xxx xxxx xxxxx xxxxxx xxxxxxxx your yours".split()
-)
+    (
+        "access", "account", "admin", "an", "and", "any", "api", "auth", "aws", "bar", "base", "baz", "bearer",
+        "bucket", "change", "changed", "changeit", "changeme", "char", "character", "characters", "chars", "client",
+        "config", "credential", "credentials", "database", "db", "default", "demo", "dummy", "empty", "enter", "env",
+        "example", "fake", "false", "field", "file", "foo", "generated", "given", "go", "goes", "guest", "has", "hash",
+        "hashed", "here", "hidden", "id", "input", "insert", "is", "it", "jwt", "key", "least", "leave", "length",
+        "long", "mask", "masked", "max", "min", "minimum", "model", "must", "my", "mypassword", "mysecret", "name",
+        "new", "none", "not", "null", "number", "of", "old", "optional", "or", "pass", "passphrase", "passwd",
+        "password", "placeholder", "postgres", "private", "prod", "public", "put", "pwd", "random", "real", "redacted",
+        "removed", "replace", "required", "root", "sample", "scrubbed", "secret", "server", "session", "should", "sk",
+        "some", "str", "string", "strong", "super", "test", "testing", "text", "the", "this", "to", "todo", "token",
+        "true", "type", "undefined", "use", "user", "username", "value", "var", "with", "x", "xx", "xxx", "xxxx",
+        "xxxxx", "xxxxxx", "xxxxxxxx", "your", "yours",
+    )
+)  # fmt: skip
 
 Judge: TypeAlias = Callable[[re.Match[bytes], bytes], bool]
 
@@ -195,5 +202,5 @@ def is_generated(value: str) -> bool:
         return False
     kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in value]
     told = [kind for kind in kinds if kind]
-    changes = sum(one != other for one, other in zip(told, told[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(told))
     return _HEX.fullmatch(value) is not None or (changes >= max(5, len(told) // 5) and not _NAME.fullmatch(value))

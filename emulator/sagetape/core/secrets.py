@@ -1,12 +1,13 @@
 """Whether bytes that are about to be written hold a secret, and where.
 
 Decides by patterns (access keys, signatures, tokens, private keys), by labels (`core/labels.py`: passwords, keys) and
-by the live secrets of this process, in the bytes as they are and in everything they may be an encoding of (`core/unwrap.py`), a few levels deep. It refuses to show
-what it found: a finding carries the place, a masked excerpt and a fingerprint, by which a false alarm is allowed.
+by the live secrets of this process, in the bytes as they are and in everything they may be an encoding of
+(`core/unwrap.py`), a few levels deep. It refuses to show what it found: a finding carries the place, a masked excerpt
+and a fingerprint, by which a false alarm is allowed.
 
 It never raises, whatever the bytes are, and its work is bounded: a budget of unpacked bytes per scan, and a depth. What
-cannot be opened (zstd without the extra `[zstd]`, more than the budget) is a finding of the kind `unreadable`, because
-what was not looked at is not known to be free of secrets.
+cannot be opened (zstd without the extra `[zstd]`, more than the budget, deeper than `DEPTH_MAX`) is a finding of the
+kind `unreadable`, because what was not looked at is not known to be free of secrets.
 
 Patterns: AWS's unique-id prefixes (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html), RFC
 7519 (JWT), RFC 7468 (PEM), and the publicly documented prefixes of the tokens that model containers are given.
@@ -23,12 +24,13 @@ from typing import Final
 from .labels import find_labelled
 from .places import Place
 from .regions import find_regions
-from .unwrap import Budget, Decompress, Layer, open_binary, open_text
+from .unwrap import Budget, Decompress, Layer, is_unopened, open_binary, open_text
 from .values import valueclass
 from .wire import Call, Chunk, Head, Interaction, Script, head_of
 
 LIVE_CHARS_MIN: Final = 16  # shorter ones (`test`, `testing`) are in every second body
-DEPTH_MAX: Final = 5
+SCANNED_BYTES_MIN: Final = 6  # of a compressed secret: a repetitive one shrinks to so few bytes
+DEPTH_MAX: Final = 8  # of encodings in encodings; what is deeper is unreadable
 EXCERPT_CHARS: Final = 4
 FINDINGS_MAX: Final = 50
 
@@ -177,7 +179,7 @@ class Scanner:
     def _look(self, place: Place, search: _Search) -> None:
         """Read the bytes of a place, then what they are an encoding of."""
         data = place.data
-        if len(data) < LIVE_CHARS_MIN:
+        if len(data) < SCANNED_BYTES_MIN:
             return
         for live in self._live:
             if live in data:
@@ -191,9 +193,12 @@ class Scanner:
             self._look_into(open_text(region), place, search)
 
     def _look_into(self, layers: Iterator[Layer], place: Place, search: _Search) -> None:
-        if place.depth == DEPTH_MAX:
-            return
         for layer in layers:
+            if place.depth == DEPTH_MAX:
+                if is_unopened(layer):
+                    search.report("unreadable", layer.run or place.data, Place(layer.kind, b"", place, layer.run))
+                    return
+                continue
             if layer.data is None or not search.budget.take(len(layer.data)):
                 search.report("unreadable", layer.run or place.data, Place(layer.kind, b"", place, layer.run))
                 return

@@ -1,36 +1,28 @@
-"""What is hidden inside bytes: base64, hex, percent-encoding, JSON strings, compressed data, event-stream frames.
+"""What is hidden inside bytes: base64, hex, escapes and entities, wide text, compressed data, event-stream frames.
 
 Decides what the bytes may be an encoding of, and yields what they decode to, within a budget; the same is asked of
 every result again (`core/secrets.py`). It refuses to judge what it finds, to allocate more than its budget, and to
 raise, whatever the bytes are.
 
 Sources: RFC 4648 (base64, base64url, hex), RFC 2045 (base64 in lines), RFC 3986 (percent-encoding), RFC 8259 (JSON),
-RFC 1952 (gzip), RFC 1950 (zlib), RFC 8878 (zstd), PKWARE's APPNOTE (zip, of which npz is one), and the event-stream
-format of `core/eventstream.py`.
+https://html.spec.whatwg.org/#character-references, `core/compression.py`, and the event-stream format of
+`core/eventstream.py`. UTF-16 and UTF-32 are looked for without a byte order mark: a numpy array of `<U20` has none.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
 from binascii import Error as Base64Error
 from binascii import a2b_base64, unhexlify
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator
+from html import unescape
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from .compression import RUN_BYTES, Budget, Decompress, Layer, find_zstd, open_compressed
 from .eventstream import OVERHEAD_BYTES, FrameError, read_prelude
-from .values import valueclass
 
-Decompress: TypeAlias = Callable[[bytes, int], bytes]
-"""Decompresses to at most so many bytes of output. Raises `ValueError` when the input is not what it reads."""
-
-OUTPUT_BYTES_MAX: Final = 64 * 1024 * 1024  # the largest answer (25 MiB, chunked) twice and a half
-PIECE_BYTES: Final = 64 * 1024
-STREAMS_MAX: Final = 64  # compressed streams looked into per place
-RUN_BYTES: Final = 48  # of an encoded run, enough to find it again in the document that holds it
+__all__ = ["Budget", "Decompress", "Layer", "find_zstd", "is_unopened", "open_binary", "open_text"]
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{22,}(?:(?:\r?\n|\\r\\n|\\n)[A-Za-z0-9+/]+)*")  # 22: 16 bytes, the shortest secret
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]{22,}")
@@ -41,34 +33,25 @@ _HEX = re.compile(rb"[0-9a-fA-F]{32,}")
 _ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9a-fA-F])|([\"\\/bfnrt]))")  # no secret holds a character beyond ASCII
 _PERCENT = re.compile(rb"%[2-7][0-9a-fA-F]")
 _SHORT: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_ZLIB_HEADS: Final = frozenset((0x7801, 0x785E, 0x789C, 0x78DA))  # RFC 1950, window of 32 KiB, the four levels
-_GZIP: Final = b"\x1f\x8b\x08"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_ZIP: Final = b"PK\x03\x04"
-
-
-@valueclass(frozen=True, slots=True)
-class Layer:
-    """One look inside."""
-
-    kind: str
-    """`base64`, `gzip`, ..."""
-    data: bytes | None
-    """What is in there; None when it could not be opened."""
-    run: bytes = b""
-    """The start of the encoded text, by which its place in a document is found."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many bytes may still be unpacked, over all layers of one scan."""
-
-    output_bytes: int = OUTPUT_BYTES_MAX
-
-    def take(self, size: int) -> bool:
-        """Whether so many bytes may be looked at; they are spent then."""
-        self.output_bytes -= size
-        return self.output_bytes >= 0
+_RUN_CHARS: Final = 15
+_WIDE_CLASSES: Final = bytes(1 if 32 <= byte < 127 else 0 if byte == 0 else 2 for byte in range(256))
+_WIDE: Final = (
+    (
+        "UTF-16",
+        b"\x01\x00" * _RUN_CHARS,
+        (re.compile(rb"(?:[\t\r\n -~]\x00){8,}"), re.compile(rb"(?:\x00[\t\r\n -~]){8,}")),
+    ),
+    (
+        "UTF-32",
+        b"\x01\x00\x00\x00" * _RUN_CHARS,
+        (re.compile(rb"(?:[\t\r\n -~]\x00{3}){8,}"), re.compile(rb"(?:\x00{3}[\t\r\n -~]){8,}")),
+    ),
+)
+_ENTITY = re.compile(
+    rb"&(?:#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|(?:quot|apos|amp|lt|gt|sol|equals|colon|lowbar|plus|nbsp);)"
+)
+_BACKSLASHES = re.compile(rb"\\+")
+_TEXT = re.compile(rb"[\x09\x0a\x0d\x20-\x7e]{16}")
 
 
 # --- text encodings ------------------------------------------------------------------------------------------------
@@ -129,20 +112,31 @@ def _unescape(found: re.Match[bytes]) -> bytes:
     return bytes((int(digits, 16),)) if digits is not None else _SHORT.get(short, short)
 
 
-# --- frames and compression ----------------------------------------------------------------------------------------
+# --- text of other kinds, frames, compression ---------------------------------------------------------------------
 
 
 def open_binary(data: bytes, budget: Budget, *, zstd: Decompress | None) -> Iterator[Layer]:
-    """Frames where the bytes start with them; gzip, zstd and zip wherever they start; zlib where the bytes do."""
+    """What is looked for in the whole: frames where the bytes start with them, wide text, entities, compression."""
     yield from open_frames(data)
-    if len(data) > 2 and int.from_bytes(data[:2], "big") in _ZLIB_HEADS:
-        yield from _inflated("zlib", memoryview(data), budget, wbits=15)
-    for start in _starts(data, _GZIP):
-        yield from _inflated("gzip", memoryview(data)[start:], budget, wbits=31)
-    for start in _starts(data, _ZIP):
-        yield from _inflated("zip", memoryview(data)[_zip_data(data, start) :], budget, wbits=-15)
-    for start in _starts(data, _ZSTD):
-        yield from _open_zstd(data[start:], budget, zstd)
+    yield from open_wide(data)
+    if b"&" in data and _ENTITY.search(data):
+        yield Layer("HTML entities", _ENTITY.sub(_named, data))
+    yield from open_compressed(data, budget, zstd=zstd)
+
+
+def open_wide(data: bytes) -> Iterator[Layer]:
+    """UTF-16 and UTF-32 in both orders, wherever they start: without the zeros they are ASCII, which secrets are."""
+    if b"\x00" not in data:
+        return
+    classes = data.translate(_WIDE_CLASSES)
+    for kind, sign, runs in _WIDE:
+        if sign in classes:
+            for run in runs:
+                yield Layer(kind, b"\n".join(found.translate(None, b"\x00") for found in run.findall(data)))
+
+
+def _named(found: re.Match[bytes]) -> bytes:
+    return unescape(found[0].decode("ascii")).encode("utf-8", "replace")
 
 
 def open_frames(data: bytes) -> Iterator[Layer]:
@@ -160,76 +154,16 @@ def open_frames(data: bytes) -> Iterator[Layer]:
         yield Layer("event-stream frame", b"".join(payloads))
 
 
-def _starts(data: bytes, magic: bytes) -> Iterator[int]:
-    start = data.find(magic)
-    for _ in range(STREAMS_MAX):
-        if start < 0:
-            return
-        yield start
-        start = data.find(magic, start + len(magic))
+def is_unopened(layer: Layer) -> bool:
+    """Whether a layer that nobody will look into may hold more, so that it must be told.
 
-
-def _zip_data(data: bytes, start: int) -> int:
-    """Where a zip member's data starts: behind a local header of 30 bytes, its name and its extra field."""
-    name, extra = data[start + 26 : start + 28], data[start + 28 : start + 30]
-    return start + 30 + int.from_bytes(name, "little") + int.from_bytes(extra, "little")
-
-
-def _inflated(kind: str, data: memoryview, budget: Budget, *, wbits: int) -> Iterator[Layer]:
-    """What a deflate stream holds, as far as the budget goes and as far as it is whole."""
-    pieces: list[bytes] = []
-    try:
-        for piece in _pieces(data, budget, wbits=wbits):
-            pieces.append(piece)
-    except zlib.error:
-        pass  # torn, or never a stream: what came before the fault is looked at all the same
-    if budget.output_bytes < 0:
-        yield Layer(kind, None, bytes(data[:RUN_BYTES]))
-    elif any(pieces):
-        yield Layer(kind, b"".join(pieces))
-
-
-def _pieces(data: memoryview, budget: Budget, *, wbits: int) -> Iterator[bytes]:
-    stream = zlib.decompressobj(wbits)
-    for start in range(0, len(data), PIECE_BYTES):
-        rest: bytes | memoryview = data[start : start + PIECE_BYTES]
-        while len(rest) and not stream.eof:
-            piece = stream.decompress(rest, 1 << 20)
-            if not budget.take(len(piece)):
-                return
-            yield piece
-            rest = stream.unconsumed_tail
-        if stream.eof:
-            return
-
-
-def _open_zstd(data: bytes, budget: Budget, zstd: Decompress | None) -> Iterator[Layer]:
-    if zstd is None:
-        yield Layer("zstd", None, data[:RUN_BYTES])
-        return
-    try:
-        inside = zstd(data, max(budget.output_bytes, 0) + 1)
-    except ValueError:
-        return  # four bytes that look like zstd's magic number and are not
-    yield Layer("zstd", inside if budget.take(len(inside)) else None, data[:RUN_BYTES])
-
-
-def find_zstd() -> Decompress | None:
-    """Python's own decompressor from 3.14 on, else the one of the extra `[zstd]`; None without either."""
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            module = import_module(name)
-        except ImportError:
-            continue  # not in this Python, or not installed
-        return _decompress_with(module)
-    return None
-
-
-def _decompress_with(module: Any) -> Decompress:
-    def decompress(data: bytes, limit: int) -> bytes:
-        try:
-            return bytes(module.ZstdDecompressor().decompress(data, limit))
-        except module.ZstdError as error:
-            raise ValueError(str(error)) from error
-
-    return decompress
+    Letters and digits read as base64 or hex nearly always: only a text, or what starts as compressed data does, counts.
+    Rows of backslashes halve with every look: only escapes of characters count.
+    """
+    if layer.data is None:
+        return True
+    if layer.kind in ("base64", "base64url", "hex"):
+        return _TEXT.search(layer.data) is not None or any(open_compressed(layer.data, Budget(), zstd=None))
+    if layer.kind == "JSON string":
+        return _ESCAPE.search(_BACKSLASHES.sub(rb"\\", layer.data).replace(b'\\"', b"")) is not None
+    return True
