@@ -82,6 +82,15 @@ def test_command_gets_the_pair_of_the_run_when_it_has_none(folder: Path) -> None
     assert found["AWS_ACCESS_KEY_ID"] != "SAGETAPEDEVELOPMENT0"
 
 
+def test_flag_that_replay_lacks_is_refused_by_exec(folder: Path) -> None:
+    """A flag that exec has and replaying does not is refused in exec's own words, before anything is started."""
+    refused = sagetape(folder, "exec", "--replay", "a.tape", "--mode", "once", "--", "true")
+    assert refused.returncode == 2
+    assert "--mode does not go with --replay" in refused.stderr
+    assert "sagetape exec" in refused.stderr
+    assert "No such option" not in refused.stderr
+
+
 def test_recording_then_replay_then_a_miss(folder: Path) -> None:
     """The whole journey: live and kept, recorded without the model, and a miss that fails the run with 3."""
     words = ("--auth", "off", "--", PYTHON, "-c", CALL)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sagetape
 from sagetape import Emulator
-from sagetape.core.errors import ConfigError
+from sagetape.core.errors import ConfigError, SagetapeError
 from sagetape.inprocess.clients import make_client
+from sagetape.shell.aws_files import read_aws_files
 
 from .conftest import Project, text_of
 
@@ -237,6 +241,39 @@ def test_server_apart_that_dies_fails_one_test(project: Project) -> None:
     assert "seconds must be a number" in text
     assert "The emulator's process ended with" in text
     assert "test_after PASSED" in text_of(project.run("-v", "-k", "test_after"))
+
+
+def test_killed_server_leaves_no_lock(tmp_path: Path) -> None:
+    """What a recorder that was killed has left beside its cassette is taken away."""
+    emulator = Emulator(record_to=tmp_path / "a.tape", mode="once", upstream=UPSTREAM, server="process")
+    with pytest.raises(SagetapeError, match="ended with"), emulator:  # noqa: PT012
+        emulator.client().invoke_endpoint(EndpointName="churn", Body=b"{}")
+        os.kill(emulator._server.pid, signal.SIGKILL)  # type: ignore[union-attr]
+        emulator.advance(1)
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".lock")] == []
+
+
+@pytest.mark.parametrize("seconds", ["60", float("nan"), -5, None, True])
+@pytest.mark.parametrize("server", ["thread", "process"])
+def test_no_length_of_time_is_refused(server: str, seconds: Any) -> None:
+    """A clock is moved by a number of seconds; anything else is refused and the server goes on."""
+    with Emulator(server=server, clock="virtual", upstream=UPSTREAM) as emulator:
+        with pytest.raises(ConfigError, match="seconds must be a number"):
+            emulator.advance(seconds)
+        assert emulator.advance(1) > 0
+
+
+@pytest.mark.parametrize("name", ["a/../b", "b ü", "", 7])
+def test_deck_that_no_url_can_name_is_refused(name: Any) -> None:
+    """A deck's name is a part of its URL."""
+    with pytest.raises(ConfigError, match="is no name for a deck"):
+        Emulator().deck(name)
+
+
+def test_device_in_the_place_of_an_aws_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without an end is not read to its end."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/full")
+    assert read_aws_files(os.environ, home=Path("/nonexistent")).profiles == {"default": {}}
 
 
 def test_parts_that_cannot_be_merged_fail_the_run(project: Project, real: object) -> None:

@@ -18,8 +18,10 @@ from typing import Any, Final
 
 from ..core.errors import CassetteError, CassetteMissing, ConfigError, SagetapeError
 from ..core.signing import Key
+from ..shell.files import REAL
 from ..shell.host_os import apart_options
 from ..shell.server_process import importable
+from ..shell.store.locks import RecorderLock
 
 STOP_LIMIT_S: Final = 30.0  # beyond any drain
 ERRORS: Final = {kind.__name__: kind for kind in (ConfigError, CassetteError, CassetteMissing)}
@@ -71,6 +73,8 @@ class ProcessServer:
             process.kill()
             process.wait()
         process.stdout.close()
+        if not self._last.get("decks"):
+            forget_lock(self._keywords.get("record_to"))
         return list(self._last.get("failures", ()))
 
     @property
@@ -128,6 +132,16 @@ def ended_text(code: int) -> str:
         f"The emulator's process ended with {code} and said nothing. Its own words are on standard error; "
         'start it in a thread (server="thread") to see its traceback here.'
     )
+
+
+def forget_lock(cassette: Any) -> None:
+    """Removes the lock file that a recorder left which ended badly; one that somebody holds stays."""
+    if cassette is None:
+        return
+    lock = RecorderLock(REAL, str(cassette), shared=False)
+    with contextlib.suppress(CassetteError):  # another process records into it now, or its folder is gone
+        lock.take()
+        lock.release()
 
 
 def as_json(value: Any) -> Any:
