@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 import sagetape
 from sagetape import Emulator
@@ -241,6 +242,17 @@ def test_server_apart_that_dies_fails_one_test(project: Project) -> None:
     assert "seconds must be a number" in text
     assert "The emulator's process ended with" in text
     assert "test_after PASSED" in text_of(project.run("-v", "-k", "test_after"))
+
+
+def test_refused_call_is_on_the_deck_of_its_path() -> None:
+    """Each deck of an emulator has its own refusals, also one that nothing else was asked of."""
+    with Emulator(upstream=UPSTREAM) as emulator:
+        other = emulator.deck("other")
+        with pytest.raises(ClientError, match="InvalidSignature"):
+            other.client(aws_secret_access_key="another").invoke_endpoint(EndpointName="churn", Body=b"{}")
+        assert [(one.source, one.endpoint, one.status) for one in other.journal] == [("refused", "churn", 403)]
+        assert len(other.verdict().warnings) == 1
+        assert emulator.journal == []
 
 
 def test_killed_server_leaves_no_lock(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Calls that were refused before a deck saw them: each has a line in the journal of the deck that it was for.
 
 Decides which deck was meant, by the path alone, and which refusals are findings: those of a caller's set-up (signature,
-region, host), which no test asks for and which code that swallows exceptions hides. Makes no deck for a refused call.
+region, host), which no test asks for and code that swallows exceptions hides. Makes no deck that nobody announced.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def note_refusal(app: App, error: CallerError, method: str, raw_path: str) -> No
         name, aws_path = split_deck(path_of(raw_path.encode("utf-8", "surrogateescape")))
         found, endpoint = app.service.resolve(method, aws_path)
         operation = found.name
-    player = app.decks.known(name)
-    if player is None:
+    if not app.decks.is_expected(name):
         return
+    player = app.decks.get(name)
     deck = player.deck
     with deck.lock if isinstance(deck, SharedDeck) else contextlib.nullcontext():
         entry = deck.journal.open(at=player.clock.now(), operation=operation, endpoint=endpoint)

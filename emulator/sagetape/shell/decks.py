@@ -251,6 +251,10 @@ class Decks:
         """A program that holds the server will use this name: its first request is no surprise."""
         self._announced.add(name)
 
+    def is_expected(self, name: str) -> bool:
+        """Whether the name is in use, or a program announced it."""
+        return name in self._players or name in self._announced
+
     def remove(self, name: str) -> None:
         """Forgets a deck but for what it counted; the next use of its name makes a new one."""
         player = self._players.pop(name, None)
