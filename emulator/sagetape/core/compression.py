@@ -26,6 +26,8 @@ Decompress: TypeAlias = Callable[[bytes, int], bytes]
 
 OUTPUT_BYTES_MAX: Final = 64 * 1024 * 1024  # the largest answer (25 MiB, chunked) twice and a half
 INPUT_SHARE: Final = 16  # reading costs, too: an empty deflate block has input and no output
+SMALL_BYTES: Final = 4096  # less is searched for all magic numbers at once
+PROBE_BYTES: Final = 256
 PIECE_BYTES: Final = 64 * 1024
 STREAMS_MAX: Final = 4096  # of one format in one place; more are not looked into, and said to be unreadable
 RUN_BYTES: Final = 48  # of what was opened, enough to find it again in the document that holds it
@@ -37,11 +39,11 @@ _ZIP: Final = b"PK\x03\x04"
 _BZIP2: Final = b"1AY&SY"  # behind `BZh` and a digit
 _XZ: Final = b"\xfd7zXZ\x00"
 _SEALED: Final = {b"7z\xbc\xaf\x27\x1c": "7-Zip", b"Rar!\x1a\x07": "RAR", b"\x04\x22\x4d\x18": "LZ4"}
-_ZIP_FOUND_ANYWAY: Final = frozenset((0, 12, 93, 95))  # stored, bzip2, zstd, xz: they start with their own magic
+_PARTS: Final = (b"\r\n\r\n", b"stream\r\n", b"stream\n")  # the bodies of multipart, the streams of PDF
+_MAGIC = re.compile(b"|".join(map(re.escape, (_GZIP, _ZSTD, _ZIP, _BZIP2, _XZ, *_SEALED, *_PARTS))))
 _ZIP_DEFLATED: Final = 8
 _ZIP_METHODS: Final = frozenset((*range(1, 8), 9, 10, 14, 16, 18, 19, *range(94, 100)))  # APPNOTE 4.4.5
 _ZIP_VERSION_MAX: Final = 63
-_PARTS = re.compile(rb"\r\n\r\n|stream\r?\n")  # the bodies of multipart, the streams of PDF
 
 
 @valueclass(frozen=True, slots=True)
@@ -71,10 +73,15 @@ class Budget:
 def open_compressed(data: bytes, budget: Budget, *, zstd: Decompress | None) -> Iterator[Layer]:
     """zlib where the bytes start and where parts of multipart and PDF do, raw deflate as a whole, the rest anywhere."""
     view = memoryview(data)
+    if len(data) < SMALL_BYTES and _MAGIC.search(data) is None:  # what base64 and hex decode to, by the thousand
+        if _is_zlib(data, 0):
+            yield from _inflated("zlib", view[2:], budget)
+        yield from _open_deflate(view, budget)
+        return
     for magic, name in _SEALED.items():
         if data.startswith(magic):
             yield Layer(name, None, data[:RUN_BYTES])
-    for start in (0, *(found.end() for found in _PARTS.finditer(data))):
+    for start in (0, *(place for mark in _PARTS for place in _ends(data, mark))):
         if _is_zlib(data, start):
             yield from _inflated("zlib", view[start + 2 :], budget)
     yield from _open_deflate(view, budget)
@@ -100,6 +107,13 @@ def _starts(data: bytes, magic: bytes) -> Iterator[int]:
         start = data.find(magic, start + len(magic))
     if start >= 0:
         yield -1
+
+
+def _ends(data: bytes, mark: bytes) -> Iterator[int]:
+    place = data.find(mark)
+    while place >= 0:
+        yield place + len(mark)
+        place = data.find(mark, place + len(mark))
 
 
 def _beyond(kind: str, start: int) -> list[Layer]:
@@ -152,6 +166,7 @@ def _open_deflate(data: memoryview, budget: Budget) -> Iterator[Layer]:
     """The whole as one raw deflate stream, which has no magic number: only when it ends with the bytes."""
     stream = zlib.decompressobj(-15)
     try:
+        stream.copy().decompress(data[:PROBE_BYTES], PIECE_BYTES)  # which is enough for nearly everything to fail
         pieces = list(_pieces(stream, data, budget))
     except zlib.error:
         return

@@ -75,6 +75,9 @@ _PLACEHOLDERS: Final = frozenset(
     )
 )  # fmt: skip
 
+_ASCII: Final = bytes(1 if 32 <= byte < 127 or byte in b"\t\r\n" else 0 for byte in range(256))
+_STRETCH: Final = b"\x01" * 12  # `pwd=` and eight characters
+_MARK = re.compile(rb"[:=>]|(?i:asic |earer )")
 Judge: TypeAlias = Callable[[re.Match[bytes], bytes], bool]
 
 
@@ -93,6 +96,13 @@ def find_labelled(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _windows(data: bytes) -> Iterator[bytes]:
     """The data, or, where separators are rare (base64, numbers), what is around them."""
+    if len(data) < SPARSE:
+        if _MARK.search(data):
+            yield data
+        return
+    if b"\x00" in data:
+        yield from _texts(data)
+        return
     marks = [(mark, data.count(mark)) for mark in (b":", b"=", b">", b"asic ", b"earer ", b"ASIC ", b"EARER ")]
     if sum(count for _, count in marks) * SPARSE > len(data):
         yield data
@@ -103,6 +113,16 @@ def _windows(data: bytes) -> Iterator[bytes]:
         if place >= end - WINDOW_BYTES // 2 or not end:
             start, end = max(place - LABEL_BYTES, 0), place + WINDOW_BYTES
             yield data[start:end]
+
+
+def _texts(data: bytes) -> Iterator[bytes]:
+    """The stretches of ASCII text in binary data that could hold a label and a value."""
+    classes = data.translate(_ASCII)
+    start = classes.find(_STRETCH)
+    while start >= 0:
+        end = classes.find(b"\x00", start)
+        yield data[start : end if end >= 0 else len(data)]
+        start = classes.find(_STRETCH, end) if end >= 0 else -1
 
 
 def _all(data: bytes, mark: bytes) -> Iterator[int]:
