@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from tests.cli.cassette_line import made, write
+from tests.cli.command_line import sagetape
 from tests.shell.server_wire import PATH, Wire
 from tests.shell.test_server_life import OPTIONS, running
 
@@ -53,3 +55,38 @@ def test_line_about_old_recordings_says_what_it_leads_to(tmp_path: Path, *, stri
     else:
         assert f"warning: {about}" in first
         assert last.startswith(f"warning: {about}")
+
+
+EULA = """\
+import http.client, os, urllib.parse
+url = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"])
+for value in ("true", "true", "false"):
+    connection = http.client.HTTPConnection(url.hostname, url.port)
+    headers = {"Content-Type": "text/plain", "X-Amzn-SageMaker-Custom-Attributes": "accept_eula=" + value}
+    connection.request("POST", "/endpoints/model/invocations", "a", headers)
+    assert connection.getresponse().status == 200
+"""
+ASKED = """\
+def model(invocation):
+    return {"said": invocation.custom_attributes}
+"""
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_recording_of_what_the_key_leaves_out_is_not_clean(tmp_path: Path, *, strict: bool) -> None:
+    """Two requests that differ in their custom attributes alone, answered differently: told in the run that records
+    them, with the rule; with the rule, the run is clean."""
+    (tmp_path / "models.py").write_text(ASKED)
+    (tmp_path / "ask.py").write_text(EULA)
+    words = ["exec", "--record", "m.tape", "--upstream", "function:models:model", "--auth", "off"]
+    words += ["--no-config", *(["--strict"] if strict else [])]
+    done = sagetape(tmp_path, *words, "--", sys.executable, "ask.py")
+    assert done.returncode == (3 if strict else 0), done.stderr
+    assert 'Custom-Attributes: recorded "accept_eula=true", then "accept_eula=false"' in done.stderr
+    assert ", clean" not in done.stderr
+    rule = done.stderr.partition("Tell them apart under [match]: ")[2].partition(", and record again")[0]
+    (tmp_path / "sagetape.toml").write_text(f"[match]\n{rule}\n")
+    words = [word if word != "m.tape" else "n.tape" for word in words if word != "--no-config"]
+    done = sagetape(tmp_path, *words, "--", sys.executable, "ask.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.rstrip().endswith(", clean")

@@ -32,6 +32,7 @@ from .refusals import endpoint_not_found
 from .routing import Router
 from .scrub import Collisions, Scrubber
 from .takes import Attempts, Takes, Turn
+from .unlike import Newcomers
 from .wire import Call, Interaction, Pause, Provenance, Script, SessionMark
 
 __all__ = ["Completed", "Deck", "DeckSettings", "Forward", "Kept", "Reply"]
@@ -53,6 +54,7 @@ class Deck:
     journal: Journal = field(default_factory=Journal)
     takes: Takes = field(init=False)
     guard: Guard = field(init=False)
+    newcomers: Newcomers = field(init=False)
     recognition: Recognition = field(init=False)
     conversations: Conversations = field(init=False)
     faults: Faults = field(default_factory=Faults)
@@ -64,6 +66,7 @@ class Deck:
     def __post_init__(self) -> None:
         library = self.library
         self.guard = Guard(self.matcher, library)
+        self.newcomers = Newcomers(self.matcher, library)
         self.recognition = Recognition(self.matcher, self.scrubber)
         self.takes = Takes(
             exhausted=self.settings.exhausted,
@@ -392,9 +395,16 @@ class Deck:
         if text:
             self._warn(case.entry, text)
 
-    def recorded(self, key: bytes) -> None:
-        """What `complete` gave was written. It is not played in this run: an equal request makes the next take."""
+    def recorded(self, key: bytes) -> str:
+        """What `complete` gave was written. It is not played in this run: an equal request makes the next take.
+
+        A warning when another request, with another answer, has the same key; else nothing.
+        """
         self.takes.skip_to_end(key, len(self.library.takes(key)))
+        text = self.newcomers.look(key)
+        if text:
+            self.warnings[text] = self.warnings.get(text, 0) + 1
+        return text
 
     def reset(self) -> None:
         """As if nothing had been asked yet; recordings stay."""

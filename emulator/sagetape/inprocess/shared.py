@@ -89,9 +89,9 @@ class SharedDeck(Deck):
         with self.lock:
             return super().complete(forward, script, now=now, source=source, synthetic=synthetic)
 
-    def recorded(self, key: bytes) -> None:
+    def recorded(self, key: bytes) -> str:
         with self.lock:
-            super().recorded(key)
+            return super().recorded(key)
 
     def reset(self) -> None:
         with self.lock:

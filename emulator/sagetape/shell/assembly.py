@@ -114,6 +114,8 @@ class Assembly:
             chances=Chances(self.seed if settings.seed is None else settings.seed),
             is_remote=self.is_remote,
         )
+        if recorder is not None:
+            deck.newcomers.library = Shelf([recorder])  # the shelf of what is played may be without a new file
         for rule in settings.faults:
             deck.faults.add(rule)
         damage = damage_of(shelf, is_strict=settings.strict)

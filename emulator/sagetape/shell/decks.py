@@ -132,7 +132,8 @@ class Player:
                 cassette.sync()  # at once; nothing to do unless the durability is `disk`
             self.kept += 1
             self.shelf.recorded(kept.interaction.call.endpoint)
-            self.deck.recorded(kept.key)
+            if doubt := self.deck.recorded(kept.key):
+                log.warning("warning: %s", doubt)
         except CassetteError as error:
             self._fail(entry, error)
 
