@@ -18,7 +18,7 @@ from sagetape.core.cassette import CassetteSettings
 from sagetape.core.framing import frame
 from sagetape.core.matching import Matcher, MatchRules
 from sagetape.core.payload import pack
-from sagetape.core.wire import Abort, Chunk, Head
+from sagetape.core.wire import Abort, Chunk, Head, body_of
 from sagetape.shell.store import Cassette
 
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -108,6 +108,22 @@ def test_scrub_applies_rules_everywhere_and_stores_them(tmp_path: Path) -> None:
     before = tape.read_bytes()
     output(*words, "--header", "CustomAttributes")
     assert tape.read_bytes() == before
+
+
+def test_scrub_takes_a_named_account_out_everywhere(tmp_path: Path) -> None:
+    """In ARNs of requests and answers and as a bare number in a text; the file does not hold it any more."""
+    said = b'{"text": "endpoint arn:aws:sagemaker:us-east-1:482913765021:endpoint/x of account 482913765021"}'
+    one = interaction(b'{"arn":"arn:aws:iam::482913765021:role/x"}', said, CustomAttributes="account 482913765021")
+    tape = write(tmp_path / "a.tape", one, made("b"))
+    assert "1 of 2 interactions changed" in output("cassette", "scrub", tape, "--account", "482913765021")
+    kept = next(one for one in read(tape) if "arn" in one.call.body.decode())
+    assert body_of(kept.script) == said.replace(b"482913765021", b"000000000000")
+    assert kept.call.body.startswith(b'{"arn":"arn:aws:iam::000000000000:role/principal-')
+    assert kept.call.members["CustomAttributes"] == "account 000000000000"
+    assert b"482913765021" not in tape.read_bytes()
+    done = run("cassette", "scrub", tape, "--account", "4829-1376-5021")
+    assert done.exit_code == 2
+    assert "an account is twelve digits" in done.output
 
 
 def test_scrub_tells_what_is_still_there(tmp_path: Path) -> None:
