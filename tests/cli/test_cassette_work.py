@@ -305,6 +305,19 @@ def test_bad_value_of_a_flag_is_a_matter_of_usage(tmp_path: Path, words: tuple[s
     assert words[1] in done.stderr
 
 
+@pytest.mark.parametrize(("name", "code"), [("ls", 0), ("show", 0), ("export", 0), ("verify", 6)])
+def test_torn_cassette_is_told_with_what_to_do(tmp_path: Path, name: str, code: int) -> None:
+    """Each command says it once, with the command that mends it; after that all is sound."""
+    tape = write(tmp_path / "a.tape", made("a"), made("b", b"x" * 500))
+    tape.write_bytes(tape.read_bytes()[:-50])
+    done = run("cassette", name, tape)
+    assert done.exit_code == code
+    assert done.stderr.count("an unfinished record of") == 1
+    assert done.stderr.count(f"sagetape cassette compact --salvage {tape}") == 1
+    output("cassette", "compact", "--salvage", tape)
+    assert run("cassette", name, tape).stderr == ""
+
+
 # --- compact, ls, show ----------------------------------------------------------------------------------------------
 
 

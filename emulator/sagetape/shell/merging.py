@@ -69,7 +69,7 @@ def _check_side(path: Path) -> None:
     if path.is_file() and not path.stat().st_size:
         raise CassetteForeign(
             f"{path} is empty and no cassette: not even a header is there, so it does not say that recordings were "
-            "deleted. Only BASE may be empty. Name the recording of this side; to delete one for good, remove its file.",
+            "deleted. Only BASE may be empty. Name this side's recording; to delete one for good, remove its file.",
             path=str(path),
         )
 
@@ -80,7 +80,7 @@ def _read_all(cassette: Cassette, progress: Progress | None) -> list[Kept]:
     torn_at = cassette.report.torn_at
     if torn_at is not None:
         raise CassetteDamaged(
-            f"{cassette.path} ends inside a record at offset {torn_at}; merged, what is missing would count as deleted. "
+            f"{cassette.path} ends inside a record at offset {torn_at}; what is missing would count as deleted. "
             f"Restore the file, or go on without that record: sagetape cassette compact --salvage {cassette.path}",
             path=str(cassette.path),
             offset=torn_at,

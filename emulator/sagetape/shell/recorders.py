@@ -146,9 +146,10 @@ def stale(cassettes: Iterable[Cassette], max_age_s: float | None, *, now: float 
         times = [one.recorded_at for one in cassette.summaries()]
         old = [at for at in times if at < limit]
         if old:
+            share = f"{len(old)} of {counted(len(times), 'recording')} {'is' if len(old) == 1 else 'are'}"
             yield (
-                f"{Path(cassette.path).name}: {len(old)} of {counted(len(times), 'recording')} {'is' if len(old) == 1 else 'are'} older than "
-                f"{span_text(max_age_s)}, the oldest from {day(min(old))}. "
+                f"{Path(cassette.path).name}: {share} older than {span_text(max_age_s)}, "
+                f"the oldest from {day(min(old))}. "
                 f"Ask whether they still hold: sagetape verify {Path(cassette.path).name} --upstream aws"
             )
 

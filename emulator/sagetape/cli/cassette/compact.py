@@ -76,7 +76,8 @@ def tell(path: Path, report: CompactReport, *, as_json: bool) -> None:
         )
         return
     emit(
-        f"{path}: {report.before_bytes} bytes before, {report.after_bytes} now; {counted(report.kept_count, 'interaction')} kept, "
+        f"{path}: {report.before_bytes} bytes before, {report.after_bytes} now; "
+        f"{counted(report.kept_count, 'interaction')} kept, "
         f"{report.dropped_count} retired dropped"
     )
     for place in report.lost:
