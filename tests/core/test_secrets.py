@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagetape.core.eventstream import payload_part
+from sagetape.core.labels import find_labelled
 from sagetape.core.secrets import Scanner, find_patterns, fingerprint
 from sagetape.core.wire import EVENT_STREAM, Call, Chunk, End, Head, Interaction, Pause, Provenance, Script, whole
 
@@ -355,6 +356,14 @@ def test_scan_finds_a_live_secret_among_any_bytes(before: bytes, after: bytes, k
 def test_scan_is_linear_in_hostile_bytes(hostile: bytes) -> None:
     """Two megabytes that start a token at every third byte: a quadratic search would take minutes."""
     assert list(find_patterns(hostile)) == []
+
+
+@pytest.mark.parametrize("text", ["secret", "password=", "token: ", "://", "basic ", 'api_key":"', "bearer a", "&#6"])
+def test_search_for_labels_is_linear_in_hostile_bytes(text: str) -> None:
+    """A row of labels, of values without an end behind them, and of both among zeros."""
+    row = text.encode() * (200_000 // len(text))
+    for hostile in (row, row + b"a" * 200_000, row.replace(b"=", b"\x00"), b"x" * 500_000 + row):
+        list(find_labelled(hostile))
 
 
 def test_pattern_is_found_wherever_it_stands() -> None:

@@ -119,6 +119,42 @@ def test_accounts_have_the_same_numbers_in_a_later_recording(tmp_path: Path, mod
         assert emulator.misses == []
 
 
+def test_live_caller_sees_the_account_and_a_replay_its_stand_in(tmp_path: Path, model: Any) -> None:
+    """The answer's ARN is asked back with the next request, live with the real number, replayed with the stand-in."""
+    tape, arn = tmp_path / "a.tape", "arn:aws:sagemaker:us-east-1:{}:endpoint/x of 123456789012"
+    settings = model(arn.format("482913765021"))
+    with Emulator(record_to=tape, mode="new_episodes", **settings) as emulator:
+        (live,) = ask(emulator, A)
+        ask(emulator, {"id": live["note"]})
+    assert live["note"] == arn.format("482913765021")
+    assert b"482913765021" not in tape.read_bytes()
+    with Emulator(tape) as emulator:
+        (played,) = ask(emulator, A)
+        assert played["note"] == arn.format("000000000001")
+        assert ask(emulator, {"id": played["note"]}, {"id": live["note"]})[0]["note"] == played["note"]
+        assert emulator.misses == []
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzSECR",
+        "Authorization: Bearer q8Zr1VvK0xT7mJ3nWb6LsYp2Hc9Dg4Ef",
+        "postgres://admin:S3cr3tPassw0rd@db",
+    ],
+)
+def test_labelled_secret_in_an_answer_is_passed_on_and_not_kept(tmp_path: Path, model: Any, note: str) -> None:
+    """The client gets its answer, the file does not, and the run does not end clean."""
+    tape, answers = tmp_path / "a.tape", []
+    with (
+        pytest.raises(EmulatorFailed, match="fingerprint"),
+        Emulator(record_to=tape, mode="new_episodes", **model(note)) as emulator,
+    ):
+        answers += ask(emulator, A)
+    assert [answer["note"] for answer in answers] == [note]
+    assert not tape.exists() or note.rpartition(" ")[2].encode() not in tape.read_bytes()
+
+
 def test_guard_tells_when_the_order_alone_chooses(tmp_path: Path, model: Any) -> None:
     """Two different answers to one request: said at the first use of the key, once, in the journal too."""
     tape = tmp_path / "a.tape"

@@ -28,6 +28,7 @@ from typing import Final, TypeAlias
 PASSWORD_CHARS_MIN: Final = 8
 LOGIN_CHARS_MIN: Final = 4
 KEY_CHARS_MIN: Final = 16
+JUDGED_CHARS: Final = 64  # of a value; it bounds what a row of labels costs
 WINDOW_BYTES: Final = 640  # around a separator: the longest label before it, the longest value behind it
 LABEL_BYTES: Final = 64
 SPARSE: Final = 2_048  # fewer separators than one in so many bytes: only what is around them is read
@@ -141,7 +142,7 @@ def _is_any(_found: re.Match[bytes], _data: bytes) -> bool:
 
 def _is_password(found: re.Match[bytes], _data: bytes) -> bool:
     """Behind `password`, `secret` and their kin."""
-    value = found["value"].decode("latin-1")
+    value = found["value"][:JUDGED_CHARS].decode("latin-1")
     if len(value) < PASSWORD_CHARS_MIN or not has_digit_and_letter(value) or is_placeholder(value):
         return False
     is_code = found["after"] in (b"(", b"[", b"{") or value[0] in "/~" or _CODE.fullmatch(value) is not None
@@ -150,7 +151,10 @@ def _is_password(found: re.Match[bytes], _data: bytes) -> bool:
 
 def _is_key(found: re.Match[bytes], data: bytes) -> bool:
     """Behind `api_key`, `access_key`, `token` and their kin."""
-    value, before = found["value"].decode("latin-1"), data[max(found.start() - 16, 0) : found.start()].lower()
+    value, before = (
+        found["value"][:JUDGED_CHARS].decode("latin-1"),
+        data[max(found.start() - 16, 0) : found.start()].lower(),
+    )
     if len(value) < KEY_CHARS_MIN or not is_generated(value):
         return False
     if found[0][:5].lower() == b"token":
@@ -160,7 +164,7 @@ def _is_key(found: re.Match[bytes], data: bytes) -> bool:
 
 
 def _is_scheme(found: re.Match[bytes], _data: bytes) -> bool:
-    return is_generated(found["value"].decode("latin-1"))
+    return is_generated(found["value"][:JUDGED_CHARS].decode("latin-1"))
 
 
 def _is_basic(found: re.Match[bytes], _data: bytes) -> bool:
@@ -175,7 +179,7 @@ def _is_basic(found: re.Match[bytes], _data: bytes) -> bool:
 
 def _is_login(found: re.Match[bytes], _data: bytes) -> bool:
     """The password of a URL, when it is no placeholder and no variable."""
-    value = found["value"].decode("latin-1")
+    value = found["value"][:JUDGED_CHARS].decode("latin-1")
     return len(value) >= LOGIN_CHARS_MIN and value[0] not in "${[(%" and not is_placeholder(value)
 
 

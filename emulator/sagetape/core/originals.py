@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Final
 
 from .edits import apply_all, edit_text
-from .identities import FAKE_PREFIX, FAKE_REQUEST_ID, OWN_ACCOUNT, Identities, fingerprint
+from .identities import EVERYWHERE, FAKE_PREFIX, FAKE_REQUEST_ID, OWN_ACCOUNT, Identities, fingerprint
 from .rules import SCRUBBED
 from .scrub import is_text
 from .wire import Call
@@ -46,13 +46,15 @@ class Originals(Identities):
 
 def real_accounts(accounts: Sequence[str], seen: Sequence[str]) -> Mapping[bytes, bytes]:
     """The account behind each fake. Where a cassette does not know who recorded it, the first that fits nothing did."""
-    own, others = (seen[0] if seen else ""), list(seen[1:])
+    own, others = (seen[0].removesuffix(EVERYWHERE) if seen else ""), list(seen[1:])
     found: dict[bytes, bytes] = {}
     for account in map(str.encode, accounts):
         mark = fingerprint(account)
-        if mark in others:
+        if mark == own:
+            found[OWN_ACCOUNT.encode()] = account
+        elif mark in others:
             found[b"%012d" % (others.index(mark) + 1)] = account
-        elif mark == own or not own:
+        elif not own:
             found.setdefault(OWN_ACCOUNT.encode(), account)
     return found
 
