@@ -183,6 +183,14 @@ def test_error_text_of_a_signature_mismatch_loses_its_token() -> None:
     assert json.loads(scrubbed)["Message"].startswith("The request signature we calculated")
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", "basic ", "Token ", ""])
+def test_error_text_loses_the_whole_authorization(scheme: str) -> None:
+    """A container that repeats its request's header: the credentials go with the name of their scheme."""
+    text = f"upstream said no to Authorization: {scheme}q8Zr1VvK0xT7mJ3nWb6LsYp2Hc9Dg4Ef, sorry"
+    scrubbed = json.loads(body_of(scrubber().script(refusal(text))))
+    assert scrubbed["Message"] == "upstream said no to Authorization: ***, sorry"
+
+
 def test_account_is_adopted_from_what_aws_says() -> None:
     """Without a configured account the first one that AWS calls so is the recording one."""
     scrub = Scrubber(ScrubRules(), account=None)

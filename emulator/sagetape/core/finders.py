@@ -18,7 +18,7 @@ OVERLAP_BYTES: Final = 4_096  # the longest match that is found wherever it stan
 
 _MASKED = re.compile(
     rb"(?i)(?:x-amz-security-token|x-amz-credential|x-amz-signature|authorization|cookie)[\\\"']{0,3}[:=][ \\\"']{0,3}"
-    rb"((?!\*\*\*)[^\s\\\"'&,;]+(?: Credential=[^\s\\\"'&,;]+)?)"
+    rb"((?!\*\*\*)(?:(?:bearer|basic|token|digest|negotiate)[ \t]+)?[^\s\\\"'&,;]+(?: Credential=[^\s\\\"'&,;]+)?)"
     rb"|\b(?:Credential|Signature)=((?!\*\*\*)[^\s\\\"'&,;]+)"
     rb"|(?<![A-Za-z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])"
 )
