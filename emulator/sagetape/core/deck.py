@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import chance
+from .asking import allowed_chains, is_elsewhere
 from .conversations import Conversations, described, is_over
 from .damage import with_damage
 from .decisions import Case, Completed, DeckSettings, Forward, Kept, Reply
@@ -112,7 +113,9 @@ class Deck:
 
     def _admit(self, case: Case) -> None:
         try:
-            place = self.conversations.admit(case.call, now=case.now, is_strict=not self._is_elsewhere(case.call))
+            place = self.conversations.admit(
+                case.call, now=case.now, is_strict=not is_elsewhere(case.call, self.router, self.settings)
+            )
             case.place = place
             if place is not None:
                 case.call = replace(case.call, position=place.position)
@@ -126,12 +129,6 @@ class Deck:
         """The request id, where the seed decides it too."""
         case.entry.request_id = case.chance.uuid("request-id")
         case.call = replace(case.call, request_id=case.entry.request_id)
-
-    def _is_elsewhere(self, call: Call) -> bool:
-        """Whether another platform keeps the sessions: an upstream shaped like AWS, asked in this mode."""
-        declared = self.router.declared(call.endpoint)
-        chain = (declared.upstream if declared is not None else ()) or self.settings.upstream
-        return self.settings.mode.asks_remote and any(spec.startswith("aws") for spec in chain)
 
     def _find(self, case: Case) -> Reply | Forward:
         is_live = case.place is not None and case.place.session is not None
@@ -245,8 +242,8 @@ class Deck:
     # --- an upstream answers ---
 
     def _ask(self, case: Case) -> Reply | Forward:
-        chains, where = self._chains(case)
         settings = self.settings
+        chains, where = allowed_chains(case.route, settings, is_remote=self.is_remote)
         made = self._default_answer(case)
         if made is not None:
             return made
@@ -286,20 +283,6 @@ class Deck:
     def _has_default(self, call: Call) -> bool:
         declared = self.router.declared(call.endpoint)
         return declared is not None and declared.sessions
-
-    def _chains(self, case: Case) -> tuple[tuple[tuple[str, ...], ...], Where]:
-        """For every hop the upstreams that this mode may ask, and where they are, all together."""
-        allows_remote = self.settings.mode.asks_remote or self.settings.miss_policy == "forward"
-        where, chains = Where.LOCAL, []
-        for hop in case.route.hops:
-            chain = hop.upstream or self.settings.upstream
-            allowed = chain if allows_remote else tuple(spec for spec in chain if not self.is_remote(spec))
-            if not allowed:
-                return (), Where.REMOTE if chain else Where.NOWHERE
-            if any(map(self.is_remote, allowed)):
-                where = Where.REMOTE
-            chains.append(allowed)
-        return tuple(chains), where
 
     def _is_unknown(self, endpoint: str) -> bool:
         """Endpoints are declared, this is none of them, and no recording names it: for AWS it does not exist."""
