@@ -113,10 +113,8 @@ class Deck:
 
     def _admit(self, case: Case) -> None:
         try:
-            place = self.conversations.admit(
-                case.call, now=case.now, is_strict=not is_elsewhere(case.call, self.router, self.settings)
-            )
-            case.place = place
+            is_strict = not is_elsewhere(case.call, self.router, self.settings)
+            case.place = place = self.conversations.admit(case.call, now=case.now, is_strict=is_strict)
             if place is not None:
                 case.call = replace(case.call, position=place.position)
                 case.chance = self.chances.of(case.call)  # equal words at two places of a session are two draws
