@@ -157,7 +157,7 @@ class Assembly:
     def _mode(self, recorder: Cassette | None, settings: ServerSettings) -> Mode:
         if settings.is_replay and settings.mode == "none":
             return mode_for("replay", had_recordings=True)
-        had = any(len(cassette) for cassette in (*self._played, *([recorder] if recorder else [])))
+        had = any(len(cassette) for cassette in (*self._played, *([recorder] if recorder is not None else [])))
         return mode_for(settings.mode, had_recordings=had)
 
     # --- cassettes ---
@@ -188,7 +188,7 @@ class Assembly:
 
     def _shelf(self, recorder: Cassette | None) -> Shelf:
         """The cassettes of a deck under one set of rules; those recorded under others get new keys, in memory."""
-        cassettes = (*self._played, *([recorder] if recorder else []))
+        cassettes = (*self._played, *([recorder] if recorder is not None else []))
         if not cassettes:
             return Shelf(())
         rules = dict(self.settings.match) or dict(cassettes[0].settings.match)

@@ -69,7 +69,7 @@ def import_into(order: ImportOrder, *, now: Callable[[], float], progress: Progr
         stages = len(files) + 2
         old = read_whole(cassette, progress=stage(progress, 0, of=stages)) if cassette is not None else []
         parsed = [_Parsed(path, order.format_name) for path in files]
-        settings = _settings(order, cassette.settings if cassette else None, parsed)
+        settings = _settings(order, cassette.settings if cassette is not None else None, parsed)
         work = _Work(order, settings, old, report, now)
         for done, one in enumerate(parsed):
             work.take_in(one, stage(progress, done + 1, of=stages))
