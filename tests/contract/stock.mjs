@@ -36,3 +36,4 @@ try {
   found.broken = [error.name, error.ErrorCode];
 }
 console.log(JSON.stringify(found));
+client.destroy(); // the body of the broken stream was not read to its end: its connection would keep Node alive

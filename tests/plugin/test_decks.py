@@ -201,7 +201,7 @@ def test_scope_shares_one_deck(project: Project, real: Standin) -> None:
     assert project.tapes() == ["cassettes/test_it.tape"]
     result = project.run()
     result.assert_outcomes(passed=2)
-    assert "tests: 1 hit" in text_of(result)
+    assert "tests: 2 on 1 deck: 1 hit" in text_of(result)
 
 
 def test_class_scope_names_the_class(project: Project, real: Standin) -> None:

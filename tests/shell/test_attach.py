@@ -98,7 +98,7 @@ def test_attach_plays_without_credentials_or_sockets(client: Any, taped: Path, m
     before = threading.active_count()
     with attach(client, taped) as attached:
         assert ask(client, b'{ "x" : 1 }') == b'{"echo":"{\\"x\\": 1}"}'
-        assert threading.active_count() == before
+        assert threading.active_count() <= before  # one that another test left may end meanwhile
         assert [entry.source for entry in attached.journal] == ["recorded"]
 
 

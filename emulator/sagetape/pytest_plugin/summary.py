@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core.meaning.comparison import counted
 from ..core.reports.html import html_report
 from ..core.verdict import RunVerdict, damage_text
 from ..testing import VERDICTS
@@ -47,7 +48,7 @@ def lines_of(verdict: RunVerdict, *, tests: int, unmerged: int) -> Iterable[str]
     words = ", ".join(f"{verdict.words[word]} {word}" for word in WORDS if word in verdict.words)
     counts = ", ".join(f"{count} {source}" for source, count in sorted(verdict.counts.items()))
     if verdict.verdicts:
-        shared = "" if tests <= len(verdict.verdicts) else f"{tests} on {len(verdict.verdicts)} decks: "
+        shared = "" if tests <= len(verdict.verdicts) else f"{tests} on {counted(len(verdict.verdicts), 'deck')}: "
         yield f"tests: {shared}{words}" + (f"; requests: {counts}" if counts else "")
     kept = sum(one.kept for one in verdict.verdicts) - unmerged
     if kept > 0:
