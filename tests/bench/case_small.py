@@ -16,7 +16,7 @@ from .table import Row, at_least, at_most
 
 RECORDINGS = 100
 CONNECTIONS = 64
-STARTS = 5  # where a process's objects lie in memory changes its speed by up to a half, from start to start
+STARTS = 5  # one process is up to half as fast again as another of the same code, likely by where its objects lie
 ROUNDS = 2  # for each start
 
 
