@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import sys
 from collections.abc import Callable
 
@@ -73,6 +72,11 @@ class Raw(asyncio.Protocol):
 class Hashing(asyncio.BufferedProtocol):
     """Has the kernel write each body where it stays, hashes what has arrived, and answers."""
 
+    def __init__(self) -> None:
+        from sagetape.shell.memory import unwritten
+
+        self.unwritten = unwritten
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.head = bytearray(65536)
@@ -99,10 +103,8 @@ class Hashing(asyncio.BufferedProtocol):
             return
         at = data.lower().find(b"content-length:", 0, end)
         first = data[end + 4 :]
-        kept = io.BytesIO()
-        kept.seek(int(data[at + 15 : data.find(b"\r\n", at)]) - 1)
-        kept.write(b"\0")
-        self.body, self.got = kept.getbuffer(), len(first)
+        self.kept, self.body = self.unwritten(int(data[at + 15 : data.find(b"\r\n", at)]))
+        self.got = len(first)
         self.body[: self.got] = first
         self.digest = hashlib.sha256(first)
 

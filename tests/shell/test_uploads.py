@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from tests.shell.server_wire import PATH, Wire
 from sagetape import Emulator
 from sagetape.core.request_heads import read_head
 from sagetape.shell import uploads
-from sagetape.shell.connections import HELD_MAX_BYTES
+from sagetape.shell.connections import HELD_MAX_BYTES, Connection
+from sagetape.shell.memory import unwritten
 from sagetape.shell.uploads import Upload, without_body
 
 MODELS = """
@@ -96,6 +98,42 @@ def test_request_behind_a_large_body_is_read_as_one(wire: Wire, taken: list[int]
     assert taken
 
 
+def test_large_body_on_a_new_connection_goes_past_the_parser(emulator: Emulator, taken: list[int]) -> None:
+    """Also when it arrives before aiohttp's loop over the connection's requests took its first turn."""
+    for _ in range(5):
+        with Wire(emulator.url) as fresh:
+            fresh.send(head_of(fresh, len(BODY)) + BODY)
+            assert fresh.answer().body.decode() == digest(BODY)
+    assert taken == [len(BODY)] * 5
+
+
+def test_large_body_behind_an_answer_goes_past_the_parser(wire: Wire, taken: list[int]) -> None:
+    """A fast client sends it before aiohttp's loop waits again. Here that loop is held up until it has arrived."""
+    arrived: list[asyncio.Event] = []
+    usual_handle, usual_read = Connection._handle_request, Connection._read
+
+    async def handle(self: Connection, *given: Any) -> Any:
+        answered = await usual_handle(self, *given)
+        if len(arrived) < 2:
+            arrived.append(asyncio.Event())
+            await arrived[-1].wait()
+        return answered
+
+    def read(self: Connection, data: bytes) -> None:
+        usual_read(self, data)
+        for event in arrived:
+            event.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "_handle_request", handle)
+        patch.setattr(Connection, "_read", read)
+        for body in (BODY, BODY[::-1], BODY[7:]):
+            wire.send(head_of(wire, len(body)) + body)
+            assert wire.answer().body.decode() == digest(body)
+    assert taken == [len(BODY), len(BODY), len(BODY) - 7]
+    assert len(arrived) == 2
+
+
 def test_client_that_leaves_in_its_body_ends_the_call(
     emulator: Emulator, wire: Wire, taken: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,3 +178,17 @@ def test_head_without_its_body_is_the_same_head() -> None:
         assert before.body_bytes == 70_000 > HELD_MAX_BYTES
         assert after.body_bytes == 0
         assert {**after.fields, b"content-length": b"70000"} == before.fields
+
+
+@pytest.mark.parametrize("size", [2, 3, 4096, 6 << 20])
+def test_unwritten_bytes_are_what_is_written(size: int) -> None:
+    """All of them, once, through the view; then they are bytes like any other."""
+    body, view = unwritten(size)
+    assert (len(body), view.readonly, view.format, view.nbytes) == (size, False, "B", size)
+    written = bytes(range(256)) * (size // 256 + 1)
+    with view[1:] as rest:
+        view[:1] = written[:1]
+        rest[:] = written[1:size]
+    view.release()
+    assert body == written[:size]
+    assert {body: size}[written[:size]] == size

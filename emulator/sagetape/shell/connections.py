@@ -31,7 +31,7 @@ HELD_MAX_BYTES = 64 * 1024  # of a request whose last piece is waited for here
 HELD_MAX_S = 1.0  # and how long, at most twice
 
 # What answering at once needs of aiohttp's handler (3.14). A version without them serves every request its own way.
-INTERNALS = ("_waiter", "_messages", "_paused", "_next_keepalive_close_time")
+INTERNALS = ("_waiter", "_messages", "_paused", "_close", "_force_close", "_next_keepalive_close_time")
 ANSWERS_AT_ONCE = all(hasattr(web_protocol.RequestHandler, name) for name in INTERNALS)
 
 Begun: TypeAlias = "WholeReply | Callable[[web.BaseRequest], Awaitable[Any]] | Exception"
@@ -57,7 +57,7 @@ class Connection(web_protocol.RequestHandler):
     as long as this side knows where one ends (`is_aligned`); where it does not, everything goes to that parser.
     """
 
-    __slots__ = ("begun", "held", "held_at", "is_aligned", "rest_bytes", "unread", "wanted_bytes")
+    __slots__ = ("begun", "held", "held_at", "is_aligned", "is_between", "rest_bytes", "unread", "wanted_bytes")
 
     def __init__(self, manager: Server, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -65,6 +65,8 @@ class Connection(web_protocol.RequestHandler):
         self.unread: StreamReader | None = None
         """The body of the request that was handled last."""
         self.is_aligned = ANSWERS_AT_ONCE
+        self.is_between = True
+        """Whether nothing was fed to aiohttp that it has not answered: its loop waits, or will without writing."""
         self.rest_bytes = 0
         """Of a body that aiohttp is reading."""
         self.held: list[bytes] = []
@@ -72,6 +74,14 @@ class Connection(web_protocol.RequestHandler):
         self.wanted_bytes = 0
         """How many bytes are still missing, as far as that is known."""
         self.held_at = 0.0
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Writes an answer. A fast client's next request is there before aiohttp's loop waits for it."""
+        resp, reset = await super().finish_response(request, resp, start_time)
+        self.is_between = not reset and bool(resp.keep_alive) and not self._messages
+        return resp, reset
 
     async def start(self) -> None:
         """aiohttp's loop over the requests of this connection. It outlives the connection while a call goes on."""
@@ -103,14 +113,14 @@ class Connection(web_protocol.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Answers at once what can be, and feeds aiohttp's parser with everything else."""
         if not self.is_aligned or not data:
-            super().data_received(data)
+            self._feed(data)
             return
         if type(data) is not bytes:  # Windows' loop hands over its own buffer
             data = bytes(data)
         if self.rest_bytes:
             self.rest_bytes -= len(data)
             self.is_aligned = self.rest_bytes >= 0
-            super().data_received(data)
+            self._feed(data)
         elif self.held:
             self.held.append(data)
             self.wanted_bytes -= len(data)
@@ -144,7 +154,7 @@ class Connection(web_protocol.RequestHandler):
                 break
             data = data[size_bytes:]
         if data:
-            super().data_received(data)
+            self._feed(data)
             if self.begun is not None and not self._is_read():
                 self.begun = None
 
@@ -156,21 +166,31 @@ class Connection(web_protocol.RequestHandler):
         assert isinstance(server, Server)
         if not server.takes_upload(head):
             return False
-        upload = Upload(self, transport, head, first=data[head.size_bytes :])
+        upload = Upload(self, transport, head, first=memoryview(data)[head.size_bytes :])
         self.begun = partial(server.handle, upload=upload)
-        super().data_received(without_body(data[: head.size_bytes]))
+        self._feed(without_body(data[: head.size_bytes]))
         if not self._is_read():
             self.begun = None
         return True
+
+    def _feed(self, data: bytes) -> None:
+        """Gives bytes to aiohttp's parser; without any, it goes on with what it has."""
+        if data:
+            self.is_between = False
+        super().data_received(data)
 
     def _is_read(self) -> bool:
         """Whether aiohttp's parser read a request where we did; else what was begun would answer another one."""
         return bool(self._messages) and type(self._messages[0][0]) is RawRequestMessage
 
     def _is_free(self) -> bool:
-        """Whether aiohttp's loop over the requests of this connection waits for one, and the client reads."""
+        """Whether everything so far is answered, aiohttp's loop goes on to the next request, and the client reads."""
+        if self._messages or self._paused:
+            return False
         waiter = self._waiter
-        return waiter is not None and not waiter.done() and not self._messages and not self._paused
+        if waiter is None:
+            return self.is_between and not (self._close or self._force_close)
+        return not waiter.done()
 
     def _hold(self, data: bytes, *, wanted_bytes: int) -> None:
         """Most clients send head and body in two pieces, a moment apart."""
@@ -192,7 +212,7 @@ class Connection(web_protocol.RequestHandler):
         self.is_aligned = head is not None
         if head is not None:
             self.rest_bytes = head.size_bytes + head.body_bytes - len(data)
-        super().data_received(data)
+        self._feed(data)
 
     def _is_answered(self, head: RequestHead, body: bytes) -> bool:
         """Answers a request, if it can be answered here; what is begun and not finished waits in `begun`."""

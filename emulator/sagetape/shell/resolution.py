@@ -20,7 +20,7 @@ from .setting_kinds import sentence, unknown_key
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
 from .setting_tables import TABLE_READERS, table_contradictions
 from .settings import STRICT_BODY_BYTES_MAX, ServerSettings
-from .variables import unknown_variables
+from .variables import own_variables, unknown_variables
 
 CONFIG_VARIABLE = "SAGETAPE_CONFIG"
 NO_CONFIG_VARIABLE = "SAGETAPE_NO_CONFIG"
@@ -60,6 +60,7 @@ def settings_for(
 
     Raises ConfigError with every problem, or CassetteMissing when only a cassette is not there.
     """
+    environ = own_variables(environ)
     file = chosen_config(environ, folder=folder, config=config) if uses_config else None
     layers = gather(flags, environ, file=file)
     layers.places.update({name: text for name, text in (spelled or {}).items() if flags.get(name) is not None})

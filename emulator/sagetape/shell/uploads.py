@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import re
 from collections.abc import Mapping
 
@@ -20,6 +19,7 @@ from ..core.errors import CallerError
 from ..core.refusals import body_too_large
 from ..core.request_heads import RequestHead
 from .bodies import LARGE_BYTES, PATIENCE, RENEWAL_SHARE, Budget, Patience, body_timeout, read_body
+from .memory import unwritten
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # RFC 9110, 15.2.1
 STEP_BYTES = 512 * 1024  # read and hashed at once; more spares system calls, and small calls wait longer beside it
@@ -39,7 +39,7 @@ class Upload(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, connection: asyncio.Protocol, transport: asyncio.Transport, head: RequestHead, *, first: bytes
+        self, connection: asyncio.Protocol, transport: asyncio.Transport, head: RequestHead, *, first: memoryview
     ) -> None:
         """`first` are the body's first bytes, which came with its head."""
         self._connection = connection
@@ -63,17 +63,14 @@ class Upload(asyncio.BufferedProtocol):
         loop = asyncio.get_running_loop()
         self._patience, self._now = patience, loop.time
         self._started, self._renewed = patience.now(), loop.time()
-        memory = io.BytesIO()  # it gives its bytes away without a copy, when all its views are released
-        memory.seek(self.size_bytes - 1)
-        memory.write(b"\0")
-        self._view = memory.getbuffer()
+        self._body, self._view = unwritten(self.size_bytes)
         self._digest = hashlib.sha256()
         self._done = loop.create_future()
         try:
             async with asyncio.timeout(patience.idle_s) as self._limit:
                 self._view[: len(self._first)] = self._first
                 self.buffer_updated(len(self._first))
-                self._first = b""
+                self._first.release()
                 if not self._done.done():
                     self._transport.resume_reading()
                 await self._done
@@ -81,7 +78,8 @@ class Upload(asyncio.BufferedProtocol):
             raise body_timeout(f"no data for {patience.idle_s:g} seconds") from None
         finally:
             self._stop()
-        return memory.getvalue(), self._digest.digest()
+        body, self._body = self._body, b""
+        return body, self._digest.digest()
 
     def _stop(self) -> None:
         """Gives the transport back after a whole body, and reads nothing more after any other."""

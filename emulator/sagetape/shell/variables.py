@@ -6,6 +6,7 @@ The settings name theirs (`setting_rows.py`); those of other commands, of the py
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -43,6 +44,22 @@ KNOWN: Final = frozenset(
         *(PREFIX + name for name in (*OF_EVERY_COMMAND, *OF_THE_PLUGIN, *OF_TOOLS)),
     }
 )
+SERVICE_LINK: Final = re.compile(
+    r"SAGETAPE_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+"""What Kubernetes puts into every pod beside a service named `sagetape`
+(kubernetes.io/docs/concepts/services-networking/service/#environment-variables), and Docker's links before it."""
+LINKED_PORT: Final = re.compile(r"(tcp|udp|sctp)://")
+"""How its variable SAGETAPE_PORT begins, which is ours too; a port of ours never does."""
+
+
+def own_variables(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment without what a cluster says of a service with our name: nobody set it for this process."""
+    port = environ.get(PREFIX + "PORT", "")
+    links = {name for name in environ if SERVICE_LINK.fullmatch(name)}
+    if LINKED_PORT.match(port):
+        links.add(PREFIX + "PORT")
+    return {name: value for name, value in environ.items() if name not in links} if links else environ
 
 
 def nearest(name: str) -> str:
