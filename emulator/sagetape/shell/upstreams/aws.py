@@ -48,11 +48,11 @@ AWS_HOST: Final = re.compile(
     re.ASCII,
 )
 
-# Headers of the moment and of the hop: the player adds its own.
+# Headers of the moment and of the hop: the player adds its own. Location: nobody is led past Sagetape, live or replayed.
 DROPPED: Final = frozenset(
     (
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade"),
-        *("transfer-encoding", "content-length", "date", "x-amzn-requestid", "set-cookie", "server"),
+        *("transfer-encoding", "content-length", "date", "x-amzn-requestid", "set-cookie", "server", "location"),
     )
 )
 MISS: Final = "SagetapeMiss"  # another Sagetape has nothing either
