@@ -5,5 +5,5 @@ from __future__ import annotations
 import signal
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts what it puts in the background so, and children inherit it: the Ctrl-C that tests send would be lost.
+    # A shell starts what it puts in the background so, and children inherit it: they would not see a test's Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)

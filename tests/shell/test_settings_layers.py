@@ -70,6 +70,7 @@ SAMPLES: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[str, Any]]] = {
     "body_bytes_max": (("1", 1), ("2", 2), ("3", 3)),
     "keep_alive_s": (("1", 1.0), ("2", 2.0), ("3", 3.0)),
     "body_idle_s": (("1", 1.0), ("2", 2.0), ("3", 3.0)),
+    "send_idle_s": (("1", 1.0), ("2", 2.0), ("3", 3.0)),
     "drain_s": (("0", 0.0), ("2", 2.0), ("3", 3.0)),
     "connections_max": (("1", 1), ("2", 2), ("3", 3)),
     "allow_python_parser": (("", True), ("false", False), ("true", True)),

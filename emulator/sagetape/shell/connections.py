@@ -18,6 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from ..core.errors import CallerError, ConfigError, compact_json
 from ..core.request_heads import RequestHead, is_begun, read_head
 from .player import JOIN_BYTES, Dates, Prepared, WholeReply, fill
+from .readers import Readers
 from .uploads import Upload, without_body
 
 log = logging.getLogger("sagetape")
@@ -95,9 +96,23 @@ class Connection(web_protocol.RequestHandler):
         finally:
             server.tasks.discard(task)
 
+    def pause_writing(self) -> None:
+        """The client is slower than its answer."""
+        super().pause_writing()
+        if self.transport is not None and isinstance(self._manager, Server):
+            self._manager.readers.fell_behind(self.transport)
+
+    def resume_writing(self) -> None:
+        """The client reads on."""
+        super().resume_writing()
+        if self.transport is not None and isinstance(self._manager, Server):
+            self._manager.readers.caught_up(self.transport)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the reading of what nobody sends any more."""
         self.stop_lingering()
+        if self._paused and self.transport is not None and isinstance(self._manager, Server):
+            self._manager.readers.caught_up(self.transport)
         if self.held and isinstance(self._manager, Server):
             self._manager.holding.discard(self)
         super().connection_lost(exc)
@@ -274,6 +289,7 @@ class Server(web.Server):
         new_request_id: Any,
         connections_max: int,
         keep_alive_s: float = KEEP_ALIVE_S,
+        readers: Readers | None = None,
         deck_at_once: Callable[[str], Any] = lambda _target: None,
         answer_at_once: Callable[[Any, RequestHead, bytes], Begun] = _never,
         takes_upload: Callable[[RequestHead], bool] = lambda _head: False,
@@ -299,6 +315,7 @@ class Server(web.Server):
         self.dates = dates
         self.new_request_id = new_request_id
         self.connections_max = connections_max
+        self.readers = readers or Readers()
         self.malformed_count = 0
         self.refused_count = 0
         self.tasks: set[asyncio.Task[None]] = set()

@@ -8,8 +8,7 @@ things of a response, and the classes here are those three: `prepare`, `write_eo
 
 from __future__ import annotations
 
-import socket
-import struct
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
@@ -19,6 +18,7 @@ from typing import Protocol
 from aiohttp import web
 
 from ..core.wire import EVENT_STREAM, Abort, Chunk, End, Head, Pause, Script, Step
+from .readers import reset
 
 WRITE_BYTES = 256 * 1024  # of a large body at a time: a slow reader holds one piece in memory, not the body
 JOIN_BYTES = 64 * 1024  # up to here one joined write is cheaper than two
@@ -143,10 +143,7 @@ class WholeReply:
             transport.write(b"".join((self.block, body)))
             return
         transport.write(self.block)
-        view = memoryview(body)
-        for start in range(0, len(view), WRITE_BYTES):
-            transport.write(view[start : start + WRITE_BYTES])
-            await request.writer.drain()
+        await _send(request, transport, body)
 
     async def write_eof(self) -> None:
         """Everything was written by `prepare`."""
@@ -239,10 +236,7 @@ class ScriptReply:
             transport.write(b"".join(pieces))
         else:
             for piece in pieces:
-                view = memoryview(piece)
-                for start in range(0, len(view), WRITE_BYTES):
-                    transport.write(view[start : start + WRITE_BYTES])
-                    await request.writer.drain()
+                await _send(request, transport, piece)
         await request.writer.drain()
 
     async def _break(self, request: web.BaseRequest, *, is_reset: bool) -> None:
@@ -250,13 +244,19 @@ class ScriptReply:
         if transport is None:
             return
         if is_reset:
-            # A linger of zero turns close into RST (socket(7)); what is still buffered is dropped with it.
-            raw = transport.get_extra_info("socket")
-            if raw is not None:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
+            reset(transport)
         else:
             transport.close()
+
+
+async def _send(request: web.BaseRequest, transport: asyncio.Transport, data: bytes | memoryview) -> None:
+    """A large piece, as fast as the client reads. Raises ConnectionResetError when it leaves."""
+    view = memoryview(data)
+    for start in range(0, len(view), WRITE_BYTES):
+        if transport.is_closing():  # aiohttp's drain does not tell of a client that left without an error
+            raise ConnectionResetError("the client has left")
+        transport.write(view[start : start + WRITE_BYTES])
+        await request.writer.drain()
 
 
 async def replayed(script: Script) -> AsyncIterator[Step]:

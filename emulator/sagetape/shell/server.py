@@ -37,6 +37,7 @@ from .keyring import Keyring, accepted_regions, keyring_for
 from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
+from .readers import Readers
 from .request_ids import RequestIds
 from .settings import ServerSettings
 from .summary import sum_up
@@ -171,8 +172,9 @@ async def start(
         app.handle,
         dates=app.dates,
         new_request_id=app.new_request_id,
-        connections_max=min(settings.connections_max, files_max() - FILES_APART),
+        connections_max=min(settings.connections_max, files_for_connections()),
         keep_alive_s=settings.keep_alive_s,
+        readers=Readers(settings.send_idle_s),
         deck_at_once=app.deck_at_once,
         answer_at_once=app.answer_at_once,
         takes_upload=app.takes_upload,
@@ -244,6 +246,12 @@ def files_max() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     return 65_536 if soft == resource.RLIM_INFINITY else soft
+
+
+def files_for_connections() -> int:
+    """Open files that connections may take: all but those set apart, and half where there are few."""
+    files = files_max()
+    return max(files - FILES_APART, files // 2)
 
 
 def announce(running: Running, settings: ServerSettings) -> None:

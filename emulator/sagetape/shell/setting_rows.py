@@ -125,6 +125,7 @@ LIMITS: Final = (
     Row("body_bytes_max", Number(1, 2**31 - 1, whole=True), "Largest request body in bytes."),
     Row("keep_alive_s", _SECONDS, "Seconds an idle connection stays open; also the limit for a request's head."),
     Row("body_idle_s", _SECONDS, "Seconds between two pieces of a request's body."),
+    Row("send_idle_s", _SECONDS, "Seconds that a client may read nothing of its answer."),
     Row("drain_s", Number(0, 3600), "Seconds that calls in flight are given at the end."),
     Row("connections_max", Number(1, 1_000_000, whole=True), "Connections open at once."),
     Row(

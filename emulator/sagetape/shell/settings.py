@@ -77,6 +77,8 @@ class ServerSettings:
     """Also the limit for the head of a request."""
     body_idle_s: float = 60.0
     """Between two pieces of a request's body."""
+    send_idle_s: float = 60.0
+    """That a client may read nothing of its answer; nginx's send_timeout."""
     drain_s: float = 8.0
     """After SIGTERM; two seconds less than Docker waits."""
     connections_max: int = 4096

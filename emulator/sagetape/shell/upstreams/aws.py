@@ -48,7 +48,7 @@ AWS_HOST: Final = re.compile(
     re.ASCII,
 )
 
-# Headers of the moment and of the hop: the player adds its own. Location: nobody is led past Sagetape, live or replayed.
+# Headers of the moment and of the hop: the player adds its own. And Location: nobody is led past Sagetape.
 DROPPED: Final = frozenset(
     (
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade"),
