@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sagetape.core.differences import Body, Tolerances, compare_answers, compare_bodies, describe, nearness
 from sagetape.core.eventstream import exception, payload_part
 from sagetape.core.meaning import KINDS
-from sagetape.core.meaning.comparison import first_difference, similarity
+from sagetape.core.meaning.comparison import first_difference, overlap, similarity
 from sagetape.core.wire import Abort, Chunk, End, Head, Pause, Script, whole
 
 JSON = "application/json"
@@ -223,6 +223,26 @@ def test_similarity_is_a_share(one: str, other: str) -> None:
     """Similarity is between 0 and 1, the same both ways, and 1 for equal texts."""
     assert 0 <= similarity(one, other) == similarity(other, one) <= 1
     assert similarity(one, one) == 1
+
+
+@given(st.text(alphabet="ab", max_size=12), st.text(alphabet="ab", max_size=12))
+def test_overlap_is_a_share_of_begin_and_end(one: str, other: str) -> None:
+    """Of the longer text; 1 for equal texts only, and the same whichever is asked about which."""
+    share = overlap(one, other)
+    assert 0 <= share <= 1
+    assert share == overlap(other, one)
+    assert (share == 1) == (one == other)
+    begin = max(n for n in range(min(len(one), len(other)) + 1) if one[:n] == other[:n])
+    assert share >= begin / max(len(one), len(other), 1)
+
+
+def test_long_texts_are_ranked_by_their_overlap() -> None:
+    """The nearest of three texts of a megabyte is the one that differs in one word."""
+    text = "all happy families are alike " * 40_000
+    bodies = [Body(b'"%b"' % one.encode(), JSON) for one in (text, f"{text[:500_000]}un{text[500_000:]}", text[::-1])]
+    (near,), (far,) = (compare_bodies(other, bodies[0]) for other in bodies[1:])
+    assert near.weight < 0.01 < 0.9 < far.weight
+    assert near.note == "from character 500001 on"
 
 
 def test_similarity_sees_order() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import hashlib
 import itertools
@@ -19,7 +21,7 @@ from tests.shell.server_wire import PATH, Wire, kept, recorder
 
 from sagetape import Emulator
 from sagetape.core.errors import CallerError
-from sagetape.shell.bodies import Patience, read_body
+from sagetape.shell.bodies import Budget, Patience, read_body
 
 MODEL_MAX, STRICT_MAX = 26_214_400, 6_291_456
 MODELS = """
@@ -306,6 +308,41 @@ async def test_body_that_drips_gets_408() -> None:
         await read_body(cast(StreamReader, Drip()), limit_bytes=1000, patience=patience)
     assert raised.value.status == 408
     assert b"3 bytes in 90 seconds" in raised.value.body
+
+
+async def test_large_body_has_ten_minutes() -> None:
+    """25 MiB at 20 kB a second would hold its memory for 20 minutes, while others wait for it."""
+    now_s = [0.0]
+    patience = Patience(idle_s=60, now=lambda: now_s[0])
+    for elapsed_s, arrived, announced, is_borne in (
+        (60, 0, MODEL_MAX, True),  # the idle limit speaks first
+        (61, 61 * 43_691, MODEL_MAX, True),
+        (61, 61 * 43_690, MODEL_MAX, False),
+        (61, 61 * 128, 0, True),
+        (61, 61 * 128 - 1, 0, False),
+        (601, MODEL_MAX - 1, MODEL_MAX, False),
+    ):
+        now_s[0] = elapsed_s
+        with contextlib.nullcontext() if is_borne else pytest.raises(CallerError):
+            patience.check(started=0.0, size_bytes=arrived, announced_bytes=announced)
+
+
+async def test_body_that_finds_no_room_gets_503() -> None:
+    """After the idle limit; it takes nobody's turn, and those behind it have theirs."""
+    budget = Budget(100)
+    await budget.acquire(60, within_s=1)
+    with pytest.raises(CallerError) as raised:
+        await budget.acquire(50, within_s=0)
+    assert (raised.value.status, raised.value.code) == (503, "SagetapeBusy")
+    too_large = asyncio.ensure_future(budget.acquire(50, within_s=3600))
+    fitting = asyncio.ensure_future(budget.acquire(40, within_s=3600))
+    await asyncio.sleep(0)
+    assert not fitting.done()  # first come, first served
+    too_large.cancel()
+    await fitting
+    budget.release(60)
+    budget.release(40)
+    await budget.acquire(100, within_s=0)
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST /endpoints/churn/invo", b"POST /x HTTP/1.1\r\nHost: a\r\nX-Drip: "])

@@ -28,6 +28,7 @@ from sagetape import Emulator
 from sagetape.core.eventstream import payload_part
 from sagetape.core.wire import Abort, is_complete
 from sagetape.shell.store import Cassette
+from sagetape.shell.upstreams import aws
 
 JSON = b"Content-Type: application/json\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -75,6 +76,7 @@ BROKEN: dict[str, Behave] = {
     "no status": then(b"HTTP/1.1 abc\r\n\r\n"),
     "length too long": then(b"HTTP/1.1 200 OK\r\n" + JSON + b"Content-Length: 10\r\n\r\n[1]"),
     "reset inside the body": then(b"HTTP/1.1 200 OK\r\n" + JSON + b"Content-Length: 10\r\n\r\n[1]", is_reset=True),
+    "reset without a length": then(b"HTTP/1.1 200 OK\r\n" + JSON + b"Connection: close\r\n\r\n[1", is_reset=True),
     "chunks without an end": then(CHUNKED + chunk(b"[1]")),
     "half a chunk": then(CHUNKED + b"10\r\n[1]"),
     "chunk size of letters": then(CHUNKED + b"zz\r\n[1]\r\n0\r\n\r\n"),
@@ -136,18 +138,35 @@ def parsed(data: bytes) -> Answer:
     return Answer(int(lines[0].split()[1]), headers, body)
 
 
+BROKEN_INSIDE = {"length too long", "reset inside the body"}
+"""Those that announce how long they are: the client sees them break itself."""
+
+
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_answer_of_the_service_is_never_whole(name: str, tmp_path: Path) -> None:
-    """The client's connection breaks too; what of it is kept is marked as broken, and replays so."""
+def test_broken_answer_of_the_service_is_told(name: str, tmp_path: Path) -> None:
+    """A 502 that names the upstream and what happened; one whose length is known breaks for the client, too."""
     tape = tmp_path / "churn.tape"
-    live = recorded(BROKEN[name], tape, kind="aws", path=PATH)
-    found = kept(tape)
-    assert not any(is_complete(interaction.script) for interaction in found)
+    live = parsed(recorded(BROKEN[name], tape, kind="aws", path=PATH))
+    if name in BROKEN_INSIDE and live.status == 200:
+        assert int(live.headers["content-length"]) > len(live.body)
+        assert not any(is_complete(interaction.script) for interaction in kept(tape))
+        return
+    assert (live.status, live.headers["x-amzn-errortype"]) == (502, "SagetapeUpstream")
+    assert b"upstream aws+http://127.0.0.1:" in live.body
+    assert not kept(tape)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_answer_of_the_service_replays_as_broken(name: str, tmp_path: Path) -> None:
+    """Where failures of the transport are asked for, the client's connection breaks, live as replayed."""
+    tape = tmp_path / "churn.tape"
+    live = recorded(BROKEN[name], tape, kind="aws", path=PATH, record_errors=True)
+    (found,) = kept(tape)
+    assert not is_complete(found.script)
     if live and live != b"(reset)":
         answer = parsed(live)
         assert int(answer.headers["content-length"]) > len(answer.body)
-    if found:
-        assert replayed(tape, PATH) == live
+    assert replayed(tape, PATH) == live
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -199,14 +218,15 @@ def test_error_of_the_service_is_kept_and_replays(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("record_errors", "count"), [(False, 0), (True, 1)])
 def test_failure_of_the_transport_is_kept_on_request_only(record_errors: bool, count: int, tmp_path: Path) -> None:
-    """A reset before any byte: the client's connection breaks, and with the setting it breaks at replay."""
+    """A reset before any byte: it is told, or with the setting the client's connection breaks, and so at replay."""
     tape = tmp_path / "churn.tape"
-    settings = {"record_errors": record_errors}
-    live = recorded(BROKEN["reset before the head"], tape, kind="aws", path=PATH, **settings)
-    assert live in (b"", b"(reset)")
+    live = recorded(BROKEN["reset before the head"], tape, kind="aws", path=PATH, record_errors=record_errors)
     assert len(kept(tape)) == count
-    if count:
+    if record_errors:
+        assert live in (b"", b"(reset)")
         assert replayed(tape, PATH) == live
+    else:
+        assert parsed(live).status == 502
 
 
 @pytest.mark.parametrize("kind", ["aws", "container"])
@@ -233,6 +253,56 @@ def test_failure_of_one_call_leaves_the_server_well(tmp_path: Path) -> None:
             asked(emulator.url, PATH)
         assert parsed(asked(emulator.url, PATH)).body == b"[1]"
     assert [is_complete(interaction.script) for interaction in kept(tape)].count(True) == 1
+
+
+@pytest.mark.parametrize("kind", ["aws", "container"])
+def test_answer_that_nobody_asked_for_is_nobodys(kind: str, tmp_path: Path) -> None:
+    """An upstream that sends one answer too many, a moment later: the next call has its own, live as replayed."""
+    served: list[socket.socket] = []
+    sent = threading.Event()
+
+    def behave(client: socket.socket, request: bytes) -> None:
+        body = request.rpartition(b"\r\n\r\n")[2]
+        client.sendall(plain(b"[" + body + b"]"))
+        served.append(client)
+        if body == b'"first"':
+            try:
+                client.sendall(plain(b"one too many"))
+            except OSError:
+                pass  # the other side is gone already, which is what it is for
+            sent.set()
+
+    tape = tmp_path / "churn.tape"
+    with upstream(behave) as running:
+        spec = f"aws+{running.url}" if kind == "aws" else running.url
+        with recorder(tape, spec) as emulator, Wire(emulator.url) as wire:
+            for body in (b'"first"', b'"second"'):
+                wire.post(body)
+                assert wire.answer().body == b"[" + body + b"]"
+                assert sent.wait(30)
+    with Emulator(tape, auth="off") as emulator, Wire(emulator.url) as wire:
+        for body in (b'"first"', b'"second"'):
+            wire.post(body)
+            assert wire.answer().body == b"[" + body + b"]"
+    assert len({id(client) for client in served}) == 2
+
+
+def test_service_that_hangs_is_told_with_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform's limit and the grace that AWS itself is given, here a fifth of a second; nothing is kept."""
+    monkeypatch.setattr(aws, "GRACE_S", 0.1)
+    tape, over = tmp_path / "churn.tape", threading.Event()
+
+    def behave(_client: socket.socket, _request: bytes) -> None:
+        assert over.wait(30)
+
+    with upstream(behave) as running:
+        endpoints = {"churn": {"upstream": f"aws+{running.url}", "timeout_s": 0.1}}
+        with Emulator(endpoints=endpoints, record_to=tape, mode="new_episodes", auth="off") as emulator:
+            live = parsed(asked(emulator.url, PATH))
+        over.set()
+    assert live.status == 502
+    assert b"did not answer within 0.2 s" in live.body
+    assert not kept(tape)
 
 
 @pytest.mark.parametrize("path", [PATH, STREAM_PATH])

@@ -26,7 +26,7 @@ from .wire import Call, Interaction
 NO_PATHS: Final[Mapping[str, str]] = {}
 EXAMINED_MAX = 2_000  # recordings whose key parts are compared
 SCORED_MAX = 64  # of them, recordings whose bodies are compared
-SCORED_MAX_BYTES = 4 * 2**20  # of these bodies in all: about a third of a second
+SCORED_MAX_BYTES = 2**20  # of these bodies and the call's own, each time it is compared
 BODY_DIFFERENCES = 50  # enough to rank two bodies; a miss shows the first and counts the rest
 TEXT_MAX = 20_000  # of the journal's whole text, in characters
 MEMBER_HEADERS = {
@@ -88,7 +88,8 @@ def find_nearest(call: Call, candidates: Iterable[Recorded], *, matcher: Matcher
         return None
     ranked = heapq.nsmallest(SCORED_MAX, examined, key=_rank)
     best = [candidate for rank, candidate in ranked if rank[0] == ranked[0][0][0]]
-    compared = [(candidate, explain(call, candidate.interaction.call, matcher)) for candidate in _within_budget(best)]
+    within = _within_budget(best, len(call.body))
+    compared = [(candidate, explain(call, candidate.interaction.call, matcher)) for candidate in within]
     candidate, found = min(compared, key=lambda pair: nearness(pair[1]))
     return Nearest(candidate, tuple(found), len(examined))
 
@@ -97,12 +98,12 @@ def _rank(row: tuple[tuple[int, int, int], Recorded]) -> tuple[int, int, int]:
     return row[0]
 
 
-def _within_budget(candidates: Sequence[Recorded]) -> Iterable[Recorded]:
-    """The first candidate, and the next ones while their bodies are few bytes in all."""
+def _within_budget(candidates: Sequence[Recorded], asked_bytes: int) -> Iterable[Recorded]:
+    """The first candidate, and the next ones while what is compared is few bytes in all."""
     budget = SCORED_MAX_BYTES
     for candidate in candidates:
         yield candidate
-        budget -= len(candidate.interaction.call.body)
+        budget -= len(candidate.interaction.call.body) + asked_bytes
         if budget < 0:
             return
 

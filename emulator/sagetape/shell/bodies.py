@@ -16,6 +16,7 @@ from ..core.values import valueclass
 
 IDLE_S = 60.0  # between two pieces of a body; nginx's client_body_timeout
 RATE_MIN_BYTES_S = 128  # on average, after the first idle limit: a drip of one byte per second ends
+WHOLE_S = 600.0  # in which a body that announces its length has to arrive, once the first idle limit is over
 BUDGET_BYTES = 512 * 1024 * 1024  # of bodies in memory at once, over all connections
 RENEWAL_SHARE = 0.05  # of the idle limit: so much sooner it may strike, for fewer timers
 LARGE_BYTES = 256 * 1024  # below this a body does not count against the budget
@@ -29,23 +30,31 @@ class Budget:
         self._used = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    async def acquire(self, size_bytes: int) -> None:
-        """Waits until the bytes fit beside what is in memory."""
+    async def acquire(self, size_bytes: int, *, within_s: float) -> None:
+        """Waits until the bytes fit beside what is in memory. Raises CallerError, 503, when that takes too long."""
         if not self._waiting and self._fits(size_bytes):
             self._used += size_bytes
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size_bytes, turn))
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.release(size_bytes)
+            async with asyncio.timeout(within_s):
+                await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.cancelled():
+                self._admit()
+            else:
+                self.release(size_bytes)  # its turn came in the same moment
+            if isinstance(error, TimeoutError):
+                raise busy(self._total) from None
             raise
 
     def release(self, size_bytes: int) -> None:
         """Gives the bytes back and lets the next ones in."""
         self._used -= size_bytes
+        self._admit()
+
+    def _admit(self) -> None:
         while self._waiting:
             size, turn = self._waiting[0]
             if turn.cancelled():
@@ -70,10 +79,10 @@ class Patience:
     rate_min_bytes_s: int = RATE_MIN_BYTES_S
     now: Callable[[], float] = time.monotonic
 
-    def check(self, *, started: float, size_bytes: int) -> None:
-        """Raises CallerError for a body that drips."""
+    def check(self, *, started: float, size_bytes: int, announced_bytes: int = 0) -> None:
+        """Raises CallerError for a body that drips: a large one holds memory that others wait for."""
         elapsed_s = self.now() - started
-        if elapsed_s > self.idle_s and size_bytes < elapsed_s * self.rate_min_bytes_s:
+        if elapsed_s > self.idle_s and size_bytes < elapsed_s * max(self.rate_min_bytes_s, announced_bytes / WHOLE_S):
             raise body_timeout(f"{size_bytes} bytes in {elapsed_s:.0f} seconds")
 
 
@@ -84,6 +93,15 @@ def body_timeout(found: str) -> CallerError:
     """408 for a body that does not arrive. The code is the one SDKs know and retry in standard mode."""
     text = f"The request body did not arrive: {found}. Send the body without pauses, or raise --body-idle-s."
     return CallerError(408, "RequestTimeoutException", compact_json({"message": text}))
+
+
+def busy(total_bytes: int) -> CallerError:
+    """503 for a large body that found no room. SDKs try again."""
+    text = (
+        f"The emulator holds {total_bytes >> 20} MiB of request bodies at once, and other clients are still sending "
+        "theirs, so this one was not read. Send fewer large bodies at a time."
+    )
+    return CallerError(503, "SagetapeBusy", compact_json({"message": text}))
 
 
 async def read_body(content: StreamReader, *, limit_bytes: int, patience: Patience = PATIENCE) -> tuple[bytes, bytes]:

@@ -14,11 +14,11 @@ from ..core.decisions import Forward
 from ..core.errors import CallerError
 from ..core.faults.selection import Line
 from ..core.keeping import failure_of
-from ..core.wire import Chunk, End, Head, Pause, Script, Step
+from ..core.wire import Chunk, End, Head, Pause, Script, Step, head_of
 from . import forwarding
 from .decks import Player
 from .residents import prepare, watch_answer
-from .upstreams.upstream import NothingHere
+from .upstreams.upstream import NothingHere, explained
 
 log = logging.getLogger("sagetape")
 
@@ -51,7 +51,10 @@ async def live_answer(player: Player, forward: Forward) -> Script | AsyncIterato
         steps = forwarding.tee(answer, keep=keep, clock=clock)
         struck = forward.case.struck
         return counted(forward, steps if struck is None else edited(steps, struck.line(), drain=player.drain))
-    script = await keep(await forwarding.gather(answer))
+    script = await forwarding.gather(answer)
+    if head_of(script) is None and not deck.settings.record_errors:
+        script = explained(script, answer.upstream.source)  # a break that is recorded is passed on as it will replay
+    script = await keep(script)
     watch_answer(player, forward, script)
     # The wait before the answer has passed: it is in the recording, and nobody waits twice.
     return deck.edited(forward, tuple(step for step in script if not isinstance(step, Pause)))

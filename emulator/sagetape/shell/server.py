@@ -172,7 +172,7 @@ async def start(
         app.handle,
         dates=app.dates,
         new_request_id=app.new_request_id,
-        connections_max=min(settings.connections_max, files_for_connections()),
+        connections_max=min(settings.connections_max, files_for_connections(settings)),
         keep_alive_s=settings.keep_alive_s,
         readers=Readers(settings.send_idle_s),
         deck_at_once=app.deck_at_once,
@@ -248,10 +248,12 @@ def files_max() -> int:
     return 65_536 if soft == resource.RLIM_INFINITY else soft
 
 
-def files_for_connections() -> int:
-    """Open files that connections may take: all but those set apart, and half where there are few."""
+def files_for_connections(settings: ServerSettings) -> int:
+    """Connections that the open files suffice for: all but those set apart, and half where there are few. A call that
+    is passed on takes a second one."""
     files = files_max()
-    return max(files - FILES_APART, files // 2)
+    for_calls = max(files - FILES_APART, files // 2)
+    return for_calls // 2 if settings.upstream or settings.endpoints else for_calls
 
 
 def announce(running: Running, settings: ServerSettings) -> None:

@@ -124,7 +124,7 @@ class Upload(asyncio.BufferedProtocol):
     def _renew(self, now: float) -> None:
         """Waits on for a body that comes fast enough."""
         try:
-            self._patience.check(started=self._started, size_bytes=self._arrived_bytes)
+            self._patience.check(started=self._started, size_bytes=self._arrived_bytes, announced_bytes=self.size_bytes)
         except CallerError as error:  # whoever waits for the body answers with it
             self._transport.pause_reading()
             self._settle(error)
@@ -177,7 +177,7 @@ async def receive(
         request.transport.write(CONTINUE)
     if upload is None and size_bytes <= LARGE_BYTES:
         return await read_body(content, limit_bytes=limit_bytes, patience=patience)
-    await budget.acquire(size_bytes)
+    await budget.acquire(size_bytes, within_s=patience.idle_s)
     try:
         if upload is not None:
             return await upload.read(patience)

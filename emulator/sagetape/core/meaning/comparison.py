@@ -20,6 +20,9 @@ from .places import Steps, place_of
 from .tree import IGNORED, Array, Tree, decimal_of, is_number
 
 SHOWN_CHARACTERS = 60
+SIMILARITY_CHARACTERS = (
+    20_000  # longer texts are only ranked by what they begin and end with: words cost 0.3 s a megabyte
+)
 WEIGHT_MIN = 1e-9  # nothing that differs weighs nothing
 _WINDOW = 24  # characters shown before and after the first difference of two long texts
 _CONTEXT = Context(prec=40)  # for distances, which are shown and compared with a tolerance; equality is exact
@@ -143,8 +146,10 @@ class Comparison:
             self._add(steps, f"{apart.recorded!r}", f"{apart.actual!r}", note, weight, float(apart.distance))
 
     def _texts(self, recorded: str, actual: str, steps: Steps) -> None:
-        alike = similarity(recorded, actual)
-        if self.tolerances.text_similarity < 1 and alike >= self.tolerances.text_similarity:
+        is_judged = self.tolerances.text_similarity < 1
+        is_long = max(len(recorded), len(actual)) > SIMILARITY_CHARACTERS
+        alike = similarity(recorded, actual) if is_judged or not is_long else overlap(recorded, actual)
+        if is_judged and alike >= self.tolerances.text_similarity:
             return
         first = first_difference(recorded, actual)
         note = f"from character {first + 1} on" if max(len(recorded), len(actual)) > SHOWN_CHARACTERS else ""
@@ -196,6 +201,15 @@ def similarity(one: str, other: str) -> float:
     first, second = Counter(_grams(one)), Counter(_grams(other))
     total = first.total() + second.total()
     return 2 * (first & second).total() / total if total else 0.0
+
+
+def overlap(one: str, other: str) -> float:
+    """The share of the longer text that both begin or end with, from 0 to 1; costs little more than reading them."""
+    longest, shortest = max(len(one), len(other)), min(len(one), len(other))
+    begin = first_difference(one, other)
+    rest = shortest - begin
+    end = first_difference(one[len(one) - rest :][::-1], other[len(other) - rest :][::-1]) if rest else 0
+    return (begin + end) / longest if longest else 1.0
 
 
 def _grams(text: str) -> Iterator[tuple[str, ...]]:

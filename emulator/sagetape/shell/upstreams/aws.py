@@ -101,7 +101,7 @@ class Aws:
                 ) from error
             except (*BROKEN, TimeoutError) as error:
                 log.info("%s gave no answer: %s", self.source, described(error))
-                yield Abort(connection.failure_text(self.source, error))
+                yield Abort(connection.failure_text(self.source, error, limit_s=ask.timeout_s + GRACE_S))
                 return
             watch(response)
             head = Head(response.status, passed_headers(response))

@@ -2,20 +2,26 @@
 
 Refuses to follow redirects, to decompress, to keep cookies, to read proxies or passwords from the environment, and to
 connect to link-local and metadata addresses: names are resolved first, and the connection goes to the very addresses
-that were checked.
+that were checked. An answer belongs to the call before it on its connection, so a connection serves one call, or
+several where a new one is expensive (TLS) and nothing came in between.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from functools import partial
 from socket import AddressFamily
-from typing import Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 
 # IMDS, ECS and EKS credentials have link-local addresses; these are their IPv6 forms (AWS EC2 User Guide, IMDS).
 METADATA: Final = ipaddress.ip_network("fd00:ec2::/32")
@@ -34,8 +40,18 @@ def described(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
 
 
-def failure_text(source: str, error: Exception) -> str:
-    """A sentence for people on an upstream that gave no answer, and what to look at."""
+OUR_OWN: Final = frozenset((errno.EMFILE, errno.ENFILE))
+"""This process, or this machine, has no descriptor left: that is not the upstream's failure."""
+
+
+def is_our_own(error: Exception) -> bool:
+    """Whether a connection was not made for a reason of this machine's."""
+    return isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno in OUR_OWN
+
+
+def failure_text(source: str, error: Exception, *, limit_s: float | None = None) -> str:
+    """A sentence for people on an upstream that gave no answer, within `limit_s` where it had that long, and what to
+    look at."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"{source}: the name leads nowhere ({error.os_error}); is it spelled right?"
     if isinstance(error, aiohttp.ClientSSLError):
@@ -45,7 +61,14 @@ def failure_text(source: str, error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, ConnectionRefusedError):
             return f"{source} refused the connection; is the container running?"
+        if is_our_own(error):
+            return (
+                f"{source} could not be asked: this process has no file descriptor left. "
+                "Raise the limit (ulimit -n), or lower --connections-max"
+            )
         return f"{source} cannot be reached ({error.os_error}); is the address right?"
+    if isinstance(error, TimeoutError) and limit_s is not None:
+        return f"{source} took the call and did not answer within {limit_s:g} s; its own log may say why"
     return f"{source} took the call and gave no HTTP answer ({described(error)}); its own log may say why"
 
 
@@ -92,9 +115,43 @@ class CheckedResolver(AbstractResolver):
         await self._inner.close()
 
 
+class Listener(ResponseHandler):
+    """aiohttp's protocol, which takes a connection's end for the end of an answer that announced no length, however the
+    connection ended. One that broke has not sent the whole."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The other side, or the network, ended it."""
+        body = self._payload
+        if exc is not None and body is not None and not body.is_eof():
+            body.set_exception(aiohttp.ClientPayloadError(f"the connection broke inside the body: {exc}"))
+        super().connection_lost(exc)
+
+
+class Connector(aiohttp.TCPConnector):
+    """One call for each connection, without saying so to the other side: what it sends unasked would be the answer to
+    the next call. With TLS a connection is used again when nothing has come on it since its last answer.
+
+    Overrides two methods and a factory of aiohttp's (3.14) that are not public; tests hold them to what is said here.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(Listener, loop=self._loop))
+
+    async def _get(self, key: ConnectionKey, traces: list[Any]) -> Connection | None:
+        while (found := await super()._get(key, traces)) is not None:
+            if found.protocol is not None and not found.protocol.should_close:
+                return found
+            found.close()
+        return None
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close or not key.is_ssl)
+
+
 def open_session(*, ca_file: str | None = None, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
     """A session for one upstream. `ca_file` is a PEM file that replaces the system's authorities."""
-    connector = aiohttp.TCPConnector(
+    connector = Connector(
         limit=0,
         resolver=CheckedResolver(resolver),
         keepalive_timeout=KEEPALIVE_S,

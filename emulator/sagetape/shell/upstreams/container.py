@@ -25,7 +25,7 @@ from ...core.values import valueclass
 from ...core.wire import Chunk, End, Head, Headers, Script, Step, whole
 from . import connection
 from .connection import TooLarge, described, read_body, read_parts, watch
-from .upstream import Clock, Countdown, NothingHere, log
+from .upstream import Clock, Countdown, NothingHere, log, unreachable
 
 PING_TIMEOUT_S: Final = 2.0  # Developer Guide: time-out of one health check
 PART_MAX_BYTES: Final = 1024 * 1024  # a larger chunk of a stream is passed on in pieces, so that none is held
@@ -67,7 +67,10 @@ class Container:
                 async with clock.limit(left.left_s()):
                     response = await stack.enter_async_context(self._send(ask))
             except connection.REFUSED as error:
-                dead = unanswered(platform.dead(ask), connection.failure_text(self.source, error))
+                failure = connection.failure_text(self.source, error)
+                if connection.is_our_own(error):
+                    raise unreachable(failure) from error
+                dead = unanswered(platform.dead(ask), failure)
                 raise NothingHere(f"{self.source} cannot be reached: {error}", instead=dead) from error
             except TimeoutError:
                 log.warning("%s did not answer %s within %g s", self.source, ask.path, ask.timeout_s)

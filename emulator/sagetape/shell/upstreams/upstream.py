@@ -9,9 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ...core.errors import UpstreamError, compact_json
-from ...core.keeping import unanswered
+from ...core.keeping import failure_of, unanswered
 from ...core.platform import Ask
-from ...core.wire import Script, Step, whole
+from ...core.wire import Pause, Script, Step, whole
 
 log = logging.getLogger("sagetape.upstreams")
 
@@ -81,6 +81,16 @@ def unreachable(message: str, *, failure: str = "") -> NothingHere:
     error = NothingHere(message, instead=unanswered(answer, failure or message))
     error.__cause__ = UpstreamError(message)
     return error
+
+
+def explained(script: Script, source: str) -> Script:
+    """In place of an answer that broke before a status: a 502 that says why, so that a client reads it in its error."""
+    failure = failure_of(script)
+    text = f"Sagetape has no answer of its upstream {source} to pass on: {failure}. Nothing was recorded of it."
+    told = unreachable(text, failure=failure)
+    assert told.instead is not None
+    waits = tuple(step for step in script if isinstance(step, Pause))
+    return (*waits, *told.instead)
 
 
 class Countdown:
