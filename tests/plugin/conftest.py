@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.client.standin import ACCESS_KEY, SECRET_KEY, Standin, as_json
+from tests.plugin.warm import Warm
 
 for name in (
     "sagetape.pytest_plugin.fixtures",
@@ -24,6 +26,10 @@ for name in (
     "sagetape.shell.upstreams.aws",
     "sagetape.shell.upstreams.function",
     "boto3",
+    "hypothesis",
+    "xdist.dsession",
+    "xdist.workermanage",
+    "xdist.scheduler",
 ):
     # Runs inside this process find them then: each of those runs forgets what it imported itself.
     importlib.import_module(name)
@@ -97,14 +103,22 @@ def real(service: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
 
 
 class Project:
-    """A folder with tests, run in this process or in one of its own."""
+    """A folder with tests, run in this process, by two workers of xdist, or in a process of its own."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester, *, worker_python: str | None) -> None:
+        """`worker_python` is what runs as the workers' Python; None: no workers."""
         self.pytester = pytester
+        self.is_xdist = worker_python is not None
+        self.workers = (
+            (f"--tx=2*popen//python={worker_python}", "--dist=load", "-Wignore::pytest.PytestAssertRewriteWarning")
+            if worker_python
+            else ()
+        )
         self.path = pytester.path
         pytester.makepyfile(user_models=MODELS)
         pytester.makeini(
-            "[pytest]\naddopts = -p no:cacheprovider -p no:randomly\nasyncio_default_fixture_loop_scope = function\n"
+            "[pytest]\npythonpath = .\naddopts = -p no:cacheprovider -p no:randomly -p no:run-parallel\n"
+            "asyncio_default_fixture_loop_scope = function\n"
         )
 
     def write(self, text: str, name: str = "test_it") -> None:
@@ -113,23 +127,50 @@ class Project:
         self.pytester.makepyfile(**{name: head + textwrap.dedent(text)})
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        """In this process."""
-        return self.pytester.runpytest_inprocess(*arguments)
+        """In this process, with or without workers."""
+        return self.pytester.runpytest_inprocess(*self.workers, *arguments)
 
     def run_apart(self, *arguments: str) -> pytest.RunResult:
-        """In a process of its own."""
-        return self.pytester.runpytest_subprocess(*arguments, timeout=60)
+        """In a process of its own, with or without workers."""
+        return self.pytester.runpytest_subprocess(*self.workers, *arguments, timeout=60)
 
     def tapes(self) -> list[str]:
         """The cassettes there are, from the project's folder."""
         return sorted(str(path.relative_to(self.path)) for path in Path(self.path).rglob("*.tape"))
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    running = Warm()
+    yield running
+    running.close()
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    return Project(pytester)
+def project(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Project:
+    """A project of a user's; see `pytest_generate_tests`."""
+    worker_python = request.getfixturevalue("warm").python if request.param == "xdist" else None
+    return Project(pytester, worker_python=worker_python)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every rule holds with and without xdist: each test of a project runs both ways, unless it is marked `alone`."""
+    if "project" in metafunc.fixturenames:
+        is_alone = metafunc.definition.get_closest_marker("alone") is not None
+        metafunc.parametrize("project", ["alone"] if is_alone else ["alone", "xdist"], indirect=True)
 
 
 def text_of(result: Any) -> str:
     """Everything a run printed, on one line for searching."""
     return "\n".join(result.outlines)
+
+
+def outcomes_of(result: pytest.RunResult) -> dict[str, str]:
+    """By test, what a run with `-v` says of it, with workers and without."""
+    ended = {}
+    word = "(PASSED|FAILED|ERROR|SKIPPED)"
+    for line in result.outlines:
+        found = re.match(rf"(?:\[gw\d+\] \[ *\d+%\] )?(?:{word} )?(\S+::\S+)(?: {word})?", line)
+        if found and (found[1] or found[3]):
+            ended[found[2]] = found[1] or found[3]
+    return ended

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.client.standin import Standin
-from tests.plugin.conftest import Project, text_of
+from tests.plugin.conftest import Project, outcomes_of, text_of
 
 pytest_plugins = ["pytester"]
 
@@ -179,7 +179,7 @@ def test_client_that_outlives_its_test_is_told(project: Project, way: str) -> No
         def test_uses(sagetape):
             ask(KEPT[0])
     """)
-    result = project.run()
+    result = project.run("--dist=loadfile")
     result.assert_outcomes(passed=1, failed=1)
     assert "deck of test_it.py::test_makes" in text_of(result)
     assert 'scope="module"' in text_of(result)
@@ -197,9 +197,9 @@ def test_scope_shares_one_deck(project: Project, real: Standin) -> None:
             assert ask(sagemaker_runtime) == b'{"number": 2}'
             assert len(sagetape.journal) == 2
     """)
-    project.run("--sagetape-record=once").assert_outcomes(passed=2)
+    project.run("--sagetape-record=once", "--dist=loadfile").assert_outcomes(passed=2)
     assert project.tapes() == ["cassettes/test_it.tape"]
-    result = project.run()
+    result = project.run("--dist=loadfile")
     result.assert_outcomes(passed=2)
     assert "tests: 2 on 1 deck: 1 hit" in text_of(result)
 
@@ -361,10 +361,10 @@ def test_rechunk_marker_finds_a_parser_that_takes_parts_for_documents(project: P
             assert len(parts(sagemaker_runtime)) == 42
     """)
     result = project.run("-v")
-    shown = text_of(result)
     result.assert_outcomes(passed=8, failed=2)
-    assert "test_naive[rechunk=recorded] PASSED" in shown
-    assert "test_naive[rechunk=byte] FAILED" in shown
+    ended = outcomes_of(result)
+    assert ended["test_it.py::test_naive[rechunk=recorded]"] == "PASSED"
+    assert ended["test_it.py::test_naive[rechunk=byte]"] == "FAILED"
 
 
 def test_rechunked_runs_share_the_cassette(project: Project, real: Standin) -> None:
@@ -382,7 +382,7 @@ def test_rechunked_runs_share_the_cassette(project: Project, real: Standin) -> N
         def test_cut(sagemaker_runtime, n):
             assert parts(sagemaker_runtime) == b"a bc d"
     """)
-    project.run("--sagetape-record=once", "-k", "recorded").assert_outcomes(passed=1, deselected=1)
+    project.run("--sagetape-record=once", "-k", "recorded").assert_outcomes(passed=1)
     assert len(project.tapes()) == 1
     project.run().assert_outcomes(passed=2)
     assert len(real.arrived) == 1
@@ -439,7 +439,7 @@ def test_parallel_threads_have_their_own_takes(project: Project, real: Standin) 
             assert ask(sagemaker_runtime) == b'{"number": 2}'
     """)
     project.run("--sagetape-record=once").assert_outcomes(passed=1)
-    project.run_apart("--parallel-threads=4").assert_outcomes(passed=1)
+    project.run_apart("-p", "pytest_run_parallel.plugin", "--parallel-threads=4").assert_outcomes(passed=1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

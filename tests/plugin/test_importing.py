@@ -100,6 +100,7 @@ OTHERS_NAMES = [
 ]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "xdist"])
 def test_import_finds_the_names_of_pytest_recording(project: Project, workers: tuple[str, ...]) -> None:
     """Its file names have `-` for what files dislike, and the innermost class alone: each test finds its recording."""
@@ -149,6 +150,7 @@ def test_import_into_a_named_cassette(project: Project) -> None:
     assert project.tapes() == [target]
 
 
+@pytest.mark.alone
 def test_import_happens_once_under_xdist(project: Project) -> None:
     """The controller imports before its workers play."""
     project.write(TEST, "test_moved")

@@ -133,6 +133,7 @@ def test_record_mode_stays_with_its_owner(project: Project, real: Standin) -> No
     assert real.arrived == []
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("option", ["--sagetape-record", "--sagetape-strict"])
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
 def test_conftest_that_claims_our_option_is_named(project: Project, option: str, workers: tuple[str, ...]) -> None:
@@ -248,6 +249,7 @@ def test_unittest_classes_have_decks(project: Project, real: Standin) -> None:
     assert len(real.arrived) == 1
 
 
+@pytest.mark.alone
 def test_xdist_workers_record_parts_that_are_merged(project: Project, real: Standin) -> None:
     """Two workers record into one cassette; afterwards it holds what both recorded, and no part is left."""
     project.write("""
@@ -267,6 +269,7 @@ def test_xdist_workers_record_parts_that_are_merged(project: Project, real: Stan
     assert len(real.arrived) == 4
 
 
+@pytest.mark.alone
 def test_xdist_loses_nothing_when_a_worker_dies(project: Project, real: Standin) -> None:
     """What a worker had recorded before it was killed is in the cassette."""
     project.write("""

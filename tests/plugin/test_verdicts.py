@@ -168,7 +168,7 @@ def test_unread_parts_are_told(project: Project) -> None:
         def test_leaves(sagemaker_runtime):
             next(iter(stream(sagemaker_runtime)))
     """)
-    assert "test_leaves: 2 of 3 parts of a stream of llm were not read" in text_of(project.run())
+    assert "test_leaves: 2 of 3 parts of a stream of llm were not read" in text_of(project.run("--dist=loadfile"))
 
 
 def test_reports_are_written_as_json_html_and_junit(project: Project, real: Standin) -> None:
@@ -218,6 +218,7 @@ def test_report_of_an_unknown_form_is_a_usage_error(project: Project) -> None:
     assert ".json or .html" in "\n".join([*result.outlines, *result.errlines])
 
 
+@pytest.mark.alone
 def test_summary_is_the_controllers_under_xdist(project: Project, real: Standin) -> None:
     """With workers there is one summary, with every worker's tests."""
     project.write(TWO)
@@ -227,6 +228,7 @@ def test_summary_is_the_controllers_under_xdist(project: Project, real: Standin)
     assert text_of(result).count("tests: 1 hit; requests: 2 recorded") == 1
 
 
+@pytest.mark.alone  # its workers start warm: they have imported everything
 def test_run_without_a_deck_says_nothing(project: Project) -> None:
     """Tests that do not use the plugin see no section of it, and it imports nothing for them."""
     project.write("""
