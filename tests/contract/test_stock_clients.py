@@ -68,6 +68,7 @@ def record(url: str) -> None:
     with closing(client(url, "test", "test")) as asked:
         boto3_facts(asked)
         asked.invoke_endpoint(EndpointName="echo", Body=b"hello", ContentType="text/plain", Accept="application/json")
+    assert ask_as_dotnet(url)[0] == 200
 
 
 @BOTH
@@ -139,19 +140,38 @@ def test_javascript_sdk_v3_gets_everything(side: str, urls: dict[str, str]) -> N
     }
 
 
-def test_dotnet_form_verifies_and_replays(urls: dict[str, str]) -> None:
-    """The request of AWS's .NET SDK, hence of the PowerShell cmdlet: other defaults, a signed body hash."""
-    golden = json.loads((Path(__file__).parents[1] / "golden" / "wire" / "dotnet.json").read_text())
-    host = urls["serve"].removeprefix("http://")
-    body = golden["body"].encode()
+DOTNET = json.loads((Path(__file__).parents[1] / "golden" / "wire" / "dotnet.json").read_text())
+
+
+def ask_as_dotnet(url: str, *, swapped: bytes | None = None) -> tuple[int, bytes, str | None]:
+    """Status, body and reason of a request in the .NET SDK's form; `swapped` is sent instead of what was signed."""
+    host, body = url.removeprefix("http://"), DOTNET["body"].encode()
     values = {"{host}": host, "{sha256}": hashlib.sha256(body).hexdigest(), "{length}": str(len(body))}
-    headers = {name: values.get(value, value) for name, value in golden["headers"]}
-    signed = {name: value for name, value in headers.items() if name not in golden["unsigned"]}
-    request = AWSRequest(golden["method"], f"http://{host}{golden['path']}", headers=signed, data=body)
+    headers = {name: values.get(value, value) for name, value in DOTNET["headers"]}
+    signed = {name: value for name, value in headers.items() if name not in DOTNET["unsigned"]}
+    request = AWSRequest(DOTNET["method"], f"{url}{DOTNET['path']}", headers=signed, data=body)
     SigV4Auth(Credentials("test", "test"), "sagemaker", "us-east-1").add_auth(request)
     assert "x-amz-content-sha256" in request.headers["Authorization"]
-    connection = http.client.HTTPConnection(host, timeout=30)
-    connection.request(golden["method"], golden["path"], body=body, headers={**headers, **dict(request.headers)})
-    answer = connection.getresponse()
-    assert (200, b'{"bytes":%d}' % len(body)) == (answer.status, answer.read())
-    connection.close()
+    sent = body if swapped is None else swapped
+    with closing(http.client.HTTPConnection(host, timeout=30)) as connection:
+        connection.request(DOTNET["method"], DOTNET["path"], body=sent, headers={**headers, **dict(request.headers)})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.headers["X-Sagetape-Reason"]
+
+
+@BOTH
+def test_dotnet_form_verifies_and_replays(side: str, urls: dict[str, str]) -> None:
+    """The request of AWS's .NET SDK, hence of the PowerShell cmdlet: other defaults, a signed body hash."""
+    assert ask_as_dotnet(urls[side]) == (200, b'{"bytes":10}', None)
+
+
+@BOTH
+def test_dotnet_form_with_another_body_is_refused(side: str, urls: dict[str, str]) -> None:
+    """The signature fits the hash in the header, and the body that came does not."""
+    swapped = DOTNET["body"].replace("2", "3").encode()
+    assert len(swapped) == len(DOTNET["body"])
+    status, body, reason = ask_as_dotnet(urls[side], swapped=swapped)
+    assert status == 403
+    assert b"The request signature we calculated does not match" in body
+    assert reason is not None
+    assert reason.startswith("the body is not the one that was signed: its SHA-256 is not x-amz-content-sha256")

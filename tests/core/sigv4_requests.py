@@ -5,12 +5,15 @@ Everything happens at noon of 2026-01-15 UTC unless asked otherwise.
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import hmac
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+from botocore.utils import normalize_url_path
 
 from sagetape.core.sigv4 import Identity, Key, Verifier
 
@@ -115,6 +118,61 @@ def check(made: Made, now: float = NOW, verifier: Verifier | None = None) -> Ide
     headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in made.headers)
     pending = verifier.begin(made.method, made.target.encode("latin-1"), headers, now)
     return pending.finish(hashlib.sha256(made.body).hexdigest().encode())
+
+
+# --- what a refusal says of it --------------------------------------------------------------------------------------
+
+SHORT_TEXT = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"
+    " and signing method. Consult the service documentation for details."
+)
+
+
+def long_text(made: Made, *, payload: str | None = None) -> str:
+    """The text about a signature that does not fit: what should have been signed, session tokens masked.
+
+    Written anew from what was sent, the path normalised by botocore; `payload` is the last line, where it is another.
+    """
+    stated, query = claim_of(made)
+    path = quote(normalize_url_path(made.target.partition("?")[0]), safe="/-_.~", encoding="latin-1")
+    names, fields = stated["SignedHeaders"], values_of(made)
+    block = "".join(f"{name}:{fields[name]}\n" for name in names.split(";"))
+    digest = payload or fields.get("x-amz-content-sha256") or hashlib.sha256(made.body).hexdigest()
+    canonical = "\n".join((made.method, path, query, block, names, digest))
+    hashed = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
+    for token in (TEMPORARY.session_token, OTHER_SESSION.session_token):
+        canonical = canonical.replace(str(token), "***").replace(quote(str(token), safe=""), "***")
+    scope = stated["Credential"].partition("/")[2]
+    return (
+        f"{SHORT_TEXT}\n\nThe Canonical String for this request should have been\n'{canonical}'"
+        f"\n\nThe String-to-Sign should have been\n'AWS4-HMAC-SHA256\n{stated['Date']}\n{scope}\n{hashed}'\n"
+    )
+
+
+def claim_of(made: Made) -> tuple[dict[str, str], str]:
+    """What a request says of its signature, and its canonical query without that signature."""
+    sent = [pair.partition("=") for pair in made.target.partition("?")[2].split("&") if pair]
+    pairs = [(unquote(name, "latin-1"), unquote(value, "latin-1")) for name, _, value in sent]
+    kept = sorted((quote(n, safe="-_.~"), quote(v, safe="-_.~")) for n, v in pairs if n != "X-Amz-Signature")
+    query = "&".join(f"{name}={value}" for name, value in kept)
+    if "Authorization" not in dict(made.headers):
+        return {name.removeprefix("X-Amz-"): value for name, value in pairs}, query
+    parts = [part.strip().partition("=") for part in bits(made).partition(" ")[2].split(",")]
+    return {"Date": values_of(made)["x-amz-date"], **{name: value for name, _, value in parts}}, query
+
+
+def values_of(made: Made) -> dict[str, str]:
+    """Header values as they are signed, by lower-case name."""
+    fields: dict[str, list[str]] = {}
+    for name, value in made.headers:
+        fields.setdefault(name.lower(), []).append(" ".join(value.split()))
+    return {name: ",".join(values) for name, values in fields.items()}
+
+
+def echo(made: Made) -> str:
+    """How Authorization headers are repeated: Base64 of their SHA-256."""
+    stated = ",".join(value for name, value in made.headers if name.lower() == "authorization")
+    return base64.b64encode(hashlib.sha256(stated.encode("latin-1")).digest()).decode()
 
 
 # --- ways to spoil a request after it was signed ----------------------------------------------------------------

@@ -62,15 +62,22 @@ def as_aws(folder: Path, endpoints: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def recording(cassette: Path, upstream: str) -> Iterator[Any]:
-    """`sagetape record` in front of an upstream shaped like AWS; a boto3 client with the key made for the run."""
+def recorder(cassette: Path, upstream: str) -> Iterator[dict[str, Any]]:
+    """`sagetape record` in front of an upstream shaped like AWS: its ready line, with the key made for the run."""
     keys = {
         "AWS_ACCESS_KEY_ID": UPSTREAM_KEY[0],
         "AWS_SECRET_ACCESS_KEY": UPSTREAM_KEY[1],
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+    with sagetape("record", str(cassette), "--no-config", "--upstream", f"aws+{upstream}", environ=keys) as ready:
+        yield ready
+
+
+@contextmanager
+def recording(cassette: Path, upstream: str) -> Iterator[Any]:
+    """The same; a boto3 client with that key."""
     with (
-        sagetape("record", str(cassette), "--no-config", "--upstream", f"aws+{upstream}", environ=keys) as ready,
+        recorder(cassette, upstream) as ready,
         closing(client(ready["url"], ready["access_key_id"], ready["secret_access_key"])) as asked,
     ):
         yield asked

@@ -266,6 +266,41 @@ def test_server_runs_without_uvloop(tmp_path: Path) -> None:
     assert len(kept(tape)) == 1
 
 
+NO_EXTENSIONS = {"AIOHTTP_NO_EXTENSIONS": "1"}
+
+
+def test_server_refuses_to_start_on_the_python_parser(tmp_path: Path) -> None:
+    """It ends with 8, says both ways out, and has made no cassette."""
+    tape = tmp_path / "churn.tape"
+    for words in (("serve",), ("record", str(tape), "--upstream", "http://127.0.0.1:9")):
+        with running(tmp_path, *words, *OPTIONS, environ=NO_EXTENSIONS) as server:
+            assert server.line == ""
+            assert server.process.wait(STOP_S) == 8
+            said = server.errors()
+        assert said.startswith("sagetape: error: aiohttp runs with its Python HTTP parser")
+        assert "pip install --force-reinstall --only-binary :all: aiohttp" in said
+        assert "`--allow-python-parser`" in said
+        assert "Traceback" not in said
+    assert not tape.exists()
+
+
+def test_server_starts_on_the_python_parser_when_told(tmp_path: Path) -> None:
+    """A call is recorded and played on it, and what is no HTTP is refused as ever."""
+    tape, words = tmp_path / "churn.tape", (*OPTIONS, "--allow-python-parser")
+    with upstream(says(plain(b"[1]"))) as model:
+        record = ("record", str(tape), "--upstream", model.url, *words)
+        with running(tmp_path, *record, environ=NO_EXTENSIONS) as server, Wire(server.url) as wire:
+            wire.post(b"{}")
+            assert wire.answer().body == b"[1]"
+            assert server.end() == 0
+    with running(tmp_path, "replay", str(tape), *words, environ=NO_EXTENSIONS) as server, Wire(server.url) as wire:
+        wire.post(b"{}")
+        assert wire.answer().body == b"[1]"
+        wire.send(b"GARBAGE\r\n\r\n")
+        assert wire.answer().status == 400
+        assert server.end() == 0
+
+
 # --- verdicts
 
 

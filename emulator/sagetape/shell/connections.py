@@ -392,5 +392,7 @@ def require_c_parser() -> None:
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
         raise ConfigError(
             "aiohttp runs with its Python HTTP parser, which accepts requests that the C parser refuses. "
-            "Unset AIOHTTP_NO_EXTENSIONS, or install a wheel: pip install --force-reinstall --only-binary :all: aiohttp"
+            "Unset AIOHTTP_NO_EXTENSIONS, or install a wheel: "
+            "pip install --force-reinstall --only-binary :all: aiohttp; "
+            "where there is none, start with `--allow-python-parser`."
         )
