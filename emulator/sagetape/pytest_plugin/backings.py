@@ -21,6 +21,7 @@ from ..shell.decks import DEFAULT
 from ..shell.exec_env import command_changes
 from ..shell.keyring import development_region
 from ..shell.settings import ServerSettings
+from .guard import remember_ended
 from .hub import Hub
 
 
@@ -169,6 +170,7 @@ class Separate:
 
     def close(self) -> list[str]:
         self.emulator.close()
+        remember_ended(self.url, self._owner)
         return self.emulator.write_failures
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..shell.client_env import ENDPOINT_VARIABLE
+from ..shell.endpoint_choice import GENERAL_VARIABLE
+from .guard import place_of
 
 
 class Environment:
@@ -52,3 +54,10 @@ def put(name: str, value: str | None) -> None:
 def given_endpoint(environ: Mapping[str, Any]) -> str | None:
     """The endpoint that the user's own environment names for SageMaker Runtime: what a recording asks then."""
     return environ.get(ENDPOINT_VARIABLE) or None
+
+
+def replaced_endpoint(environ: Mapping[str, str]) -> str | None:
+    """The same, where it is SageMaker Runtime's alone: nobody else has business there while a deck takes its place."""
+    endpoint = given_endpoint(environ)
+    others = (url for name, url in environ.items() if name.startswith(GENERAL_VARIABLE) and name != ENDPOINT_VARIABLE)
+    return None if endpoint is None or place_of(endpoint) in map(place_of, others) else endpoint
