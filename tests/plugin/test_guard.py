@@ -157,7 +157,7 @@ def test_this_machine_is_open_by_all_its_names(project: Project) -> None:
 
 
 EARLY = """
-    EARLY = boto3.client("sagemaker-runtime", region_name="us-east-1")
+    EARLY = boto3.Session(region_name="us-east-1").client("sagemaker-runtime")
 
     @pytest.mark.sagetape({marker})
     def test_early():

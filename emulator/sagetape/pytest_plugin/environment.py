@@ -13,23 +13,22 @@ from .guard import place_of
 
 
 class Environment:
-    """Changes to `os.environ` that can be undone. What somebody else changed meanwhile is left as it is.
+    """Changes to `os.environ` that can be undone, whatever the test did to the same variables; others are its own.
 
     boto3's default session is put aside too: it remembers the credentials and the region of its first use.
     """
 
     def __init__(self, changes: Mapping[str, str | None]) -> None:
-        self._before: dict[str, tuple[str | None, str | None]] = {}
+        self._before: dict[str, str | None] = {}
         self._session = default_session(None)
         for name, value in changes.items():
-            self._before[name] = (os.environ.get(name), value)
+            self._before[name] = os.environ.get(name)
             put(name, value)
 
     def restore(self) -> None:
         """As it was before."""
-        for name, (before, ours) in self._before.items():
-            if os.environ.get(name) == ours:
-                put(name, before)
+        for name, before in self._before.items():
+            put(name, before)
         self._before.clear()
         default_session(self._session)
 
