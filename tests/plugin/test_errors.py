@@ -183,3 +183,29 @@ def test_defect_is_seen_where_logging_is_off(project: Project, server: str, sile
     result.assert_outcomes(failed=1, errors=int(server == "process"))
     assert text_of(result).count("a defect of the emulator, not of the test") == 1
     assert "ZeroDivisionError: in the deck" in text_of(result)
+
+
+def test_a_server_that_cannot_start_says_why_at_once(project: Project) -> None:
+    """What forbids sockets (as pytest-socket does) is in the report of each test that needed a server, in its words."""
+    project.pytester.makeconftest("""
+        import socket
+
+        def refuse(*arguments, **named):
+            raise RuntimeError("no sockets in these tests")
+
+        def pytest_runtest_setup(item):
+            socket.socketpair = refuse
+    """)
+    project.write("""
+        @pytest.mark.sagetape
+        def test_first():
+            pass
+
+        @pytest.mark.sagetape
+        def test_second():
+            pass
+    """)
+    result = project.run_apart("--timeout=20", "-p", "timeout")
+    result.assert_outcomes(errors=2)
+    assert text_of(result).count("RuntimeError: no sockets in these tests") >= 2
+    assert "could not start" in text_of(result)

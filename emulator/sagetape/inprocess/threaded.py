@@ -74,7 +74,11 @@ class ThreadServer:
                 self._loop = runner.get_loop()
                 runner.run(self._serve())
         except BaseException as error:
-            self._failure = self._failure or error
+            if self._started.is_set():
+                self._failures.append(f"the server ended with {type(error).__name__}: {error}")
+            else:
+                error.add_note("So the emulator's server, a thread of this process, could not start.")
+                self._failure = error
         finally:
             self._started.set()  # whatever happened: nobody waits for a thread that has ended
 
