@@ -25,6 +25,8 @@ VERDICTS: Final[pytest.StashKey[Verdicts]] = pytest.StashKey()
 MARKER: Final = "sagetape"
 RECHUNK: Final = "sagetape_rechunk"
 CUTS: Final = ("character", "line", "byte", "anywhere")
+SCOPES: Final = ("session", "package", "module", "class", "function")
+"""Of fixtures, the widest first."""
 MODES: Final = ("none", "once", "new_episodes", "all", "rewrite")
 
 MARKERS: Final = (
@@ -210,14 +212,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A marked test gets its deck before every other fixture, so that their clients find its environment."""
+    """A marked test gets its deck before every other fixture of its own, so that their clients find its environment.
+
+    What is made for several tests (a session's fixture, setUpClass) comes first: it is no business of the first one.
+    """
     names = getattr(item, "fixturenames", None)
     if names is None:
         return
     is_marked = item.get_closest_marker(MARKER) is not None or item.get_closest_marker(RECHUNK) is not None
     if is_marked or MARKER in names or "sagemaker_runtime" in names:
         first = [MARKER, *(name for name in names if name == RECHUNK)]
-        item.fixturenames = [*first, *(name for name in names if name not in first)]  # type: ignore[attr-defined]
+        wider = [name for name in names if name not in first and is_wider(item, name)]
+        rest = [name for name in names if name not in (*first, *wider)]
+        item.fixturenames = [*wider, *first, *rest]  # type: ignore[attr-defined]
+
+
+def is_wider(item: pytest.Item, name: str) -> bool:
+    """Whether a fixture is shared by more tests than the deck is."""
+    found = getattr(item, "_fixtureinfo").name2fixturedefs.get(name)  # noqa: B009  # not public
+    marks = (mark.kwargs["scope"] for mark in item.iter_markers(MARKER) if mark.kwargs.get("scope") in SCOPES)
+    return bool(found) and SCOPES.index(found[-1].scope) < SCOPES.index(next(marks, SCOPES[-1]))
 
 
 # --- fixtures ---------------------------------------------------------------------------------------------------------

@@ -234,6 +234,37 @@ def test_kill_of_exec_leaves_no_orphan(running: tuple[subprocess.Popen[str], int
     assert has_ended(server)
 
 
+STARTS_OTHERS = """\
+import os, subprocess, sys
+child = subprocess.Popen(["sh", "-c", "sleep 300 & echo $!; exec sleep 300"], stdout=subprocess.PIPE, text=True)
+print(child.stdout.readline().strip(), child.pid, flush=True)
+apart = subprocess.Popen(["sleep", "300"], start_new_session=True)
+print(apart.pid, flush=True)
+child.wait()
+"""
+
+
+@ON_LINUX
+def test_kill_of_exec_ends_what_its_command_has_started(folder: Path) -> None:
+    """Nor do the processes below the command outlive it; one that made itself independent does, and so do others'."""
+    neighbour = subprocess.Popen(["sleep", "300"])
+    process = started(folder, "exec", "--", PYTHON, "-c", STARTS_OTHERS)
+    assert process.stdout is not None
+    below = [int(word) for word in process.stdout.readline().split()]
+    apart = int(process.stdout.readline())
+    try:
+        process.kill()
+        assert [has_ended(pid) for pid in below] == [True, True]
+        assert process.wait(60) == -signal.SIGKILL
+        os.kill(apart, 0)
+        assert neighbour.poll() is None
+    finally:
+        os.kill(apart, signal.SIGKILL)
+        neighbour.kill()
+        neighbour.wait()
+        process.communicate()
+
+
 # --- the commands that serve --------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.plugin.conftest import Project, text_of
 
 pytest_plugins = ["pytester"]
@@ -152,3 +154,58 @@ def test_process_that_dies_is_told_by_the_test_it_died_in(project: Project) -> N
     result.assert_outcomes(failed=1, passed=1, errors=1)
     assert "test_it.py::test_kills: The emulator's process ended with -9" in text_of(result)
     assert 'server="thread"' in text_of(result)
+
+
+@pytest.mark.parametrize("server", ["thread", "process"])
+@pytest.mark.parametrize(
+    "silence",
+    ["logging.config.dictConfig({'version': 1})", "logging.disable()", "logging.getLogger().handlers.clear()"],
+)
+def test_defect_is_seen_where_logging_is_off(project: Project, server: str, silence: str) -> None:
+    """A swallowed 500 fails its test also in a project that sets logging up in its own way, or switches it off."""
+    breaking = BREAKS.replace('if "sagetape.inprocess.child" in sys.orig_argv:\n    ', "")
+    Path(project.path, "breaking.py").write_text(
+        f"import logging.config\n{breaking}\n{silence}\n\ndef echo(invocation):\n    return {{}}\n"
+    )
+    project.write(f"""
+        import logging.config
+        from botocore.config import Config
+        ONCE = Config(retries={{"max_attempts": 0}})
+
+        @pytest.mark.sagetape(server="{server}", endpoints={{"churn": {{"upstream": "function:breaking:echo"}}}})
+        def test_meets(sagetape):
+            import breaking
+            {silence}
+            with pytest.raises(ClientError, match="SagetapeInternalError"):
+                ask(sagetape.client(config=ONCE))
+    """)
+    result = project.run_apart()
+    result.assert_outcomes(failed=1, errors=int(server == "process"))
+    assert text_of(result).count("a defect of the emulator, not of the test") == 1
+    assert "ZeroDivisionError: in the deck" in text_of(result)
+
+
+def test_a_server_that_cannot_start_says_why_at_once(project: Project) -> None:
+    """What forbids sockets (as pytest-socket does) is in the report of each test that needed a server, in its words."""
+    project.pytester.makeconftest("""
+        import socket
+
+        def refuse(*arguments, **named):
+            raise RuntimeError("no sockets in these tests")
+
+        def pytest_runtest_setup(item):
+            socket.socketpair = refuse
+    """)
+    project.write("""
+        @pytest.mark.sagetape
+        def test_first():
+            pass
+
+        @pytest.mark.sagetape
+        def test_second():
+            pass
+    """)
+    result = project.run_apart("--timeout=20", "-p", "timeout")
+    result.assert_outcomes(errors=2)
+    assert text_of(result).count("RuntimeError: no sockets in these tests") >= 2
+    assert "could not start" in text_of(result)

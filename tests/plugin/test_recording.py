@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from tests.client.standin import Standin
+from tests.client.standin import Standin, frame, stream
 from tests.plugin.conftest import Project, text_of
 
 pytest_plugins = ["pytester"]
@@ -342,3 +342,33 @@ def test_cassette_changed_while_it_plays_is_told(project: Project, real: Standin
     result = project.run()
     result.assert_outcomes(passed=1, errors=1)
     assert "test_one.tape was changed while this test played it" in text_of(result)
+
+
+def test_a_stream_that_the_test_leaves_is_recorded(project: Project, real: Standin) -> None:
+    """Left after one part, never read, or still held: paid for, counted as live, and played afterwards."""
+    real.script(stream([frame(b"a"), frame(b"b")]))
+    project.write(
+        """
+        HELD = []
+
+        def start(client):
+            return client.invoke_endpoint_with_response_stream(EndpointName="llm", Body=b"{}")["Body"]
+
+        def test_left(sagemaker_runtime):
+            for event in start(sagemaker_runtime):
+                break
+
+        def test_never_read(sagemaker_runtime):
+            start(sagemaker_runtime)
+
+        def test_held(sagemaker_runtime):
+            HELD.append(iter(start(sagemaker_runtime)))
+            assert next(HELD[0])["PayloadPart"]["Bytes"] == b"a"
+        """
+    )
+    recording = project.run("--sagetape-record=once")
+    recording.assert_outcomes(passed=3)
+    assert "3 live" in text_of(recording)
+    assert len(project.tapes()) == 3
+    project.run().assert_outcomes(passed=3)
+    assert len(real.arrived) == 3

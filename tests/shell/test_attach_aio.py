@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import gc
 import os
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.client.standin import ACCESS_KEY, SECRET_KEY, Standin, as_json, frame, stream
+from tests.client.standin import ACCESS_KEY, SECRET_KEY, Answer, Standin, as_json, frame, stream
 
 from sagetape import attach
 
@@ -29,6 +33,11 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
+
+
+UNCLOSED = pytest.mark.filterwarnings(
+    "ignore:Unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # aiohttp's word for a stream that its client leaves open
 
 
 def client_of(**options: Any) -> Any:
@@ -126,3 +135,108 @@ async def test_async_client_gives_up_as_on_a_socket(tmp_path: Path) -> None:
             with pytest.raises(asyncio.TimeoutError):
                 await anext(events)
         assert attached.verdict().kept == 1
+
+
+@pytest.fixture
+def service() -> Iterator[Standin]:
+    standin = Standin()
+    standin.script(stream([frame(b"one "), frame(b"two ")]))
+    yield standin
+    standin.close()
+
+
+def real_client(service: Standin) -> Any:
+    return client_of(endpoint_url=service.url, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+
+
+async def leave_after_one(client: Any) -> None:
+    answer = await client.invoke_endpoint_with_response_stream(EndpointName="llm", Body=b"one two")
+    async for _ in answer["Body"]:
+        break
+
+
+@pytest.mark.parametrize("upstream", ["", WORDS])
+async def test_async_stream_that_is_left_is_kept(service: Standin, tmp_path: Path, upstream: str) -> None:
+    """Left without a word, it is read out at the end of the block, and counts."""
+    path = tmp_path / "left.tape"
+    more = {"upstream": upstream} if upstream else {}
+    async with real_client(service) as client:
+        async with attach(client, path, mode="once", **more) as attached:
+            await leave_after_one(client)
+        assert attached.verdict().counts == {"local" if upstream else "live": 1}
+        assert attached.failures == []
+        async with attach(client, path):
+            assert await parts(client) == [b"one ", b"two "]
+
+
+async def test_async_stream_is_read_as_it_comes(service: Standin, tmp_path: Path) -> None:
+    """It is in the file although its client reads one part and no more."""
+    async with real_client(service) as client, attach(client, tmp_path / "t.tape", mode="once") as attached:
+        answer = await client.invoke_endpoint_with_response_stream(EndpointName="llm", Body=b"one two")
+        await anext(aiter(answer["Body"]))
+        async with asyncio.timeout(20):
+            while not attached.verdict().kept:
+                await asyncio.sleep(0)
+        assert attached.verdict().counts == {"live": 1}
+
+
+@UNCLOSED
+def test_async_stream_is_read_out_by_a_loop_that_ends(service: Standin, tmp_path: Path) -> None:
+    """A loop whose program has ended waits for what is recorded on it."""
+    path = tmp_path / "t.tape"
+    goes_on = threading.Event()
+    service.script(halting_stream(goes_on))
+    clients: list[Any] = []
+
+    async def program() -> None:
+        client = await real_client(service).__aenter__()
+        clients.append((client, attach(client, path, mode="once")))
+        await leave_after_one(client)
+        asyncio.get_running_loop().call_later(0.2, goes_on.set)  # after the program's end
+
+    asyncio.run(program())
+    _, attached = clients.pop()
+    attached.detach()
+    del _
+    gc.collect()
+    assert attached.failures == []
+    assert attached.verdict().kept == 1
+
+
+async def test_async_stream_that_cannot_be_read_out_is_told(service: Standin, tmp_path: Path) -> None:
+    """The end of a plain `with` holds up the loop that would have to read: not recorded, and said so."""
+    goes_on = threading.Event()
+    service.script(halting_stream(goes_on))
+    async with real_client(service) as client:
+        with attach(client, tmp_path / "t.tape", mode="once") as attached:
+            await leave_after_one(client)
+        goes_on.set()
+    assert attached.verdict().counts == {"live": 1}
+    assert attached.verdict().kept == 0
+    assert "is not recorded" in attached.failures[0]
+
+
+@UNCLOSED
+async def test_async_client_that_closes_first_breaks_no_recording(service: Standin, tmp_path: Path) -> None:
+    """What the client's own end cuts off is no break of the service: not recorded, and said so."""
+    goes_on = threading.Event()
+    service.script(halting_stream(goes_on))
+    async with real_client(service) as client:
+        attached = attach(client, tmp_path / "t.tape", mode="once")
+        await leave_after_one(client)
+    goes_on.set()
+    attached.detach()
+    gc.collect()
+    assert attached.verdict().kept == 0
+    assert "is not recorded" in attached.failures[0]
+
+
+def halting_stream(goes_on: threading.Event) -> Answer:
+    """Two parts, the second when it is told."""
+
+    def halting() -> Iterator[bytes]:
+        yield frame(b"one ")
+        goes_on.wait(30)
+        yield frame(b"two ")
+
+    return dataclasses.replace(stream([]), parts=halting())

@@ -1,7 +1,7 @@
 """`sagetape exec`: start a server, set the AWS variables, run a command, stop, print the verdict, pass on the code.
 
 The server is a process of its own, out of reach of the terminal's Ctrl-C, which is meant for the command; both end when
-this process is killed.
+this process is killed, and the server ends what the command has started (`shell/left_behind.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from ..core.verdict import damage_text, struck_text, unreached_text, withheld_te
 from ..shell.client_env import apply
 from ..shell.exec_env import command_changes
 from ..shell.host_os import bound_options, exit_status, forwarded_signals, shares_terminal, signals_named
+from ..shell.left_behind import VARIABLE as MARK_VARIABLE
+from ..shell.left_behind import new_mark
 from ..shell.server_process import NotReady, ServerProcess, start_server
 from ..shell.settings import ServerSettings
 from ..shell.token import VARIABLE as TOKEN_VARIABLE
@@ -65,6 +67,7 @@ def exec_(
     try:
         # The server and the command inherit it: so the command may steer its server through the admin API.
         os.environ.setdefault(TOKEN_VARIABLE, new_token())
+        os.environ[MARK_VARIABLE] = new_mark(os.getpid())
         server = start_server([name, *passed_on(ctx), "--port=0", "--", *files], pass_on=tell)
     except NotReady as ended:
         ctx.exit(ended.code)

@@ -17,6 +17,7 @@ from .calls import call_from, new_request_id
 from .loops import pulled
 from .opened import OpenDeck
 from .patience import OutOfPatience, Patience
+from .streams import OpenStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +74,8 @@ def performed(opened: OpenDeck, decision: Reply | Forward, *, patience: Patience
     if isinstance(script, tuple):
         count_parts(decision, script)
         return respond(script, request_id=entry.request_id, patience=patience, wait=opened.wait, entry=entry)
-    return live_response(opened, decision, pulled(script, opened.loop), patience=patience)
+    steps = OpenStream(pulled(script, opened.loop), opened)
+    return live_response(opened, decision, steps, patience=patience)
 
 
 def written(opened: OpenDeck, reply: Reply) -> Script:

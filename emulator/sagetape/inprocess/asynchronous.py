@@ -21,12 +21,14 @@ from ..core.wire import Abort, Chunk, Head, Pause, Script, Step, body_of
 from . import answering
 from .answers import announced, closed, count_part, is_event_stream, moment
 from .calls import new_request_id
+from .loops import pulled
 from .opened import OpenDeck
 from .patience import OutOfPatience, Patience
+from .streams import OpenStream
 
 if TYPE_CHECKING:
     from .attachment import Attachment
-    from .recording import Pending, StreamRecorder
+    from .recording import Pending
 
 
 class AsyncBody:
@@ -176,10 +178,8 @@ class AsyncAnswering:
 
     async def _pulled(self, steps: AsyncIterator[Step]) -> AsyncIterator[Step]:
         """Steps that are made on the deck's own loop."""
-        while True:
-            step = await asyncio.to_thread(self._opened.loop.run, next_of(steps))
-            if step is None:
-                return
+        stream = OpenStream(pulled(steps, self._opened.loop), self._opened)
+        while (step := await asyncio.to_thread(next, stream, None)) is not None:
             yield step
 
     async def _before_parse(self, response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
@@ -191,8 +191,10 @@ class AsyncAnswering:
 
         attachment.pending.set(None)
         if recording.has_stream(response_dict, has_events=operation_model.has_event_stream_output):
+            from .pumps import Pump
+
             recorder = recording.StreamRecorder(pending, response_dict)
-            steps = recorded_steps(recorder, response_dict["body"])
+            steps = Pump(recorder, response_dict["body"], self._opened)
             response_dict["body"] = AsyncBody(
                 self._opened, steps, length=None, entry=recorder.entry, patience=pending.patience
             )
@@ -219,30 +221,9 @@ async def iterated(script: Script) -> AsyncIterator[Step]:
         yield step
 
 
-async def next_of(steps: AsyncIterator[Step]) -> Step | None:
-    """The next step, None at the end."""
-    return await anext(steps, None)
-
-
 async def borne(opened: OpenDeck, patience: Patience, seconds: float) -> None:
     """Waits without holding up the caller's loop. Raises OutOfPatience."""
     allowed = patience.allow(seconds)
     await opened.player.clock.sleep(allowed)
     if allowed < seconds:
         raise OutOfPatience
-
-
-async def recorded_steps(recorder: StreamRecorder, raw: Any) -> AsyncIterator[Step]:
-    """A stream that is kept on its way to the client."""
-    for step in recorder.opening:
-        yield step
-    try:
-        async for data, _ in raw.content.iter_chunks():
-            for step in recorder.feed(data):
-                yield step
-            recorder.passed()
-    except Exception as error:
-        recorder.broke(error)
-        raise
-    for step in recorder.end():
-        yield step

@@ -10,6 +10,7 @@ Events: botocore's `endpoint.py` and `signers.py`. Handlers go first, so that ot
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from ..core.errors import CallerError, ConfigError
 from . import answering
 from .opened import OpenDeck
 from .patience import Patience, limit_of
+from .streams import LEFT_LIMIT_S
 
 if TYPE_CHECKING:
     from .recording import Pending
@@ -101,6 +103,9 @@ class Attachment:
         return self
 
     async def __aexit__(self, *found: object) -> None:
+        # Streams that were left are read out by this very loop, which the end of the deck would hold up.
+        if self.opened.streams.left():
+            await asyncio.to_thread(self.opened.streams.end, within_s=LEFT_LIMIT_S)
         self.__exit__(*found)
 
     def __getattr__(self, name: str) -> Any:

@@ -94,6 +94,9 @@ class SteppedBody(io.RawIOBase):
             close()
         super().close()
 
+    def __del__(self) -> None:
+        """Nothing, where Python would close: on whichever thread this runs, nobody may be waited for there."""
+
     def _next_part(self) -> bytes:
         """The next bytes, b"" at the end. Raises ProtocolError where it breaks, ReadTimeoutError where it hangs."""
         try:

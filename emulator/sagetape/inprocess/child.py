@@ -30,14 +30,17 @@ class Logged(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._found: list[list[Any]] = []
+        self._told = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self._found.append([self.format(record), record.pathname == connections.__file__])
+        if record.exc_info and record.pathname != connections.__file__:
+            self._found.append([self.format(record), False])
 
-    def take(self) -> list[list[Any]]:
-        """The texts since the last look, each with whether it is a defect."""
+    def take(self, defects: list[str]) -> list[list[Any]]:
+        """The texts since the last look, each with whether it is a defect. The server tells its defects itself."""
         found, self._found = self._found, []
+        found += [[text, True] for text in defects[self._told :]]
+        self._told = len(defects)
         return found
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     say(replies, ready(server))
     for line in sys.stdin:
         asked = json.loads(line)
-        say(replies, {"result": logged.take()} if asked["control"] == LOGGED else answer(server, asked))
+        say(replies, {"result": logged.take(server.defects)} if asked["control"] == LOGGED else answer(server, asked))
     failures = server.stop()
     say(replies, {"failures": failures, "decks": last_words(server)})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class BackgroundLoop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-def pulled(steps: AsyncIterator[T], loop: Loop) -> Iterator[T]:
+def pulled(steps: AsyncIterator[T], loop: Loop) -> Generator[T, None, None]:
     """An asynchronous iterator, read synchronously; closing it closes the other."""
     try:
         while True:

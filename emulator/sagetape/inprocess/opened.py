@@ -5,6 +5,7 @@ One class serves `attach`, `Emulator` and the pytest plugin, so that a call gets
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import Any
@@ -24,6 +25,9 @@ from .keywords import fault_from
 from .loops import BackgroundLoop, Loop, finish
 from .requests import SeenRequest
 from .shared import share, shared_deck
+from .streams import LEFT_LIMIT_S, Streams
+
+log = logging.getLogger("sagetape")
 
 
 class ForkedDeck(SagetapeError):
@@ -61,6 +65,7 @@ class OpenDeck:
         self.deck = shared_deck(self.player)
         self.loop: Loop = loop or BackgroundLoop()
         self.service = load_service()
+        self.streams = Streams()
         self.url: str | None = None
         """Where a server shows this deck; None when none does."""
         self.prices = Prices()
@@ -142,11 +147,7 @@ class OpenDeck:
     def check_open(self) -> None:
         """Raises DeckClosed after the end, and ForkedDeck in a forked child: what it asks would be seen by nobody."""
         if self._is_closed:
-            raise DeckClosed(
-                f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. Make a "
-                "client inside each test or in a function-scoped fixture, or give the tests one deck: "
-                '@pytest.mark.sagetape(scope="module").'
-            )
+            raise self.closed_error()
         if os.getpid() != self.pid:
             whose = f" of {self.owner}" if self.owner else ""
             raise ForkedDeck(
@@ -156,6 +157,14 @@ class OpenDeck:
                 "or call sagetape.attach() again in the child."
             )
 
+    def closed_error(self) -> DeckClosed:
+        """What a client is told that outlives the deck."""
+        return DeckClosed(
+            f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. Make a "
+            "client inside each test or in a function-scoped fixture, or give the tests one deck: "
+            '@pytest.mark.sagetape(scope="module").'
+        )
+
     # --- the end ---
 
     def close(self) -> list[str]:
@@ -163,12 +172,29 @@ class OpenDeck:
         if self._is_closed or os.getpid() != self.pid:
             return self.failures
         self._is_closed = True
-        finish(self.player.settle(), self.loop)  # what goes on without its client belongs to the verdict
+        self.streams.end(within_s=LEFT_LIMIT_S)
+        # What goes on without its client belongs to the verdict.
+        finish(self.player.settle(within_s=LEFT_LIMIT_S), self.loop)
+        self._note_unended()
         self._verdict = self.verdict()
         self._failures += finish(self.assembly.close(), self.loop)
         if isinstance(self.loop, BackgroundLoop):
             self.loop.close()
         return self.failures
+
+    def _note_unended(self) -> None:
+        """Says which answers were to be recorded, and were still on their way when nobody waited any longer."""
+        if not self.settings.is_recording:
+            return
+        for entry in self.journal:
+            if not entry.source and entry.upstream:
+                text = (
+                    f"An answer of {entry.endpoint} ({entry.operation}) had not come to its end when its deck was "
+                    "closed: the call was made, and is not recorded. Read the answer to its end inside the test or "
+                    "block, and record again."
+                )
+                self._failures.append(text)
+                log.error("%s", text)
 
     @property
     def is_closed(self) -> bool:

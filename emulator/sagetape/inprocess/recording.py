@@ -7,7 +7,7 @@ faults edit what the client gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from .answers import announced, closed, count_part, is_event_stream
 from .bodies import SteppedBody
 from .opened import OpenDeck
 from .patience import Patience
+from .streams import OpenStream
 
 SOURCE = "aws"
 
@@ -54,7 +55,8 @@ class Pending:
 
 
 def begin(opened: OpenDeck, forward: Forward, *, patience: Patience) -> Pending:
-    """The request leaves now."""
+    """The request leaves now: it counts as live, whatever becomes of its answer."""
+    forward.entry.upstream = SOURCE
     return Pending(opened, forward, Stopwatch(opened.player.clock), patience)
 
 
@@ -127,6 +129,8 @@ class StreamRecorder:
         self.pending = pending
         self.entry = pending.forward.entry
         self.entry.parts_total = 0
+        self.is_cut = False
+        """Nobody waits for it any longer, and nothing may be written any more."""
         head = service_head(response)
         self._recorded: list[Step] = [*pending.waited(), head]
         self._framer = Framer()
@@ -152,12 +156,20 @@ class StreamRecorder:
         """The end of the stream: kept, then what the client gets for it."""
         is_whole = not self._framer.pending_bytes and not self._framer.is_lost
         last: Step = End() if is_whole else Abort("the upstream ended its stream inside a frame")
-        self.pending.keep((*self._recorded, last))
+        self._keep(last)
         return self._edited(last)
 
     def broke(self, error: Exception) -> None:
         """The service broke its stream: kept as broken."""
-        self.pending.keep((*self._recorded, Abort(f"the upstream broke its stream: {error}")))
+        self._keep(Abort(f"the upstream broke its stream: {error}"))
+
+    def cut(self) -> None:
+        """It took too long for a client that has left."""
+        self.is_cut = True
+
+    def _keep(self, last: Step) -> None:
+        if not self.is_cut:
+            self.pending.keep((*self._recorded, last))
 
     def _edited(self, step: Step) -> list[Step]:
         if self._line is None:
@@ -165,17 +177,7 @@ class StreamRecorder:
         return [] if self._line.is_over else list(self._line.feed(step))
 
 
-class RecordingBody(SteppedBody):
-    """A stream under way. Closed early, it is read to its end: a paid answer is kept."""
-
-    def close(self) -> None:
-        if not self.closed:
-            for _ in self._steps:
-                pass
-        super().close()
-
-
-def recorded_steps(recorder: StreamRecorder, raw: Any) -> Iterator[Step]:
+def recorded_steps(recorder: StreamRecorder, raw: Any) -> Generator[Step, None, None]:
     """The steps of a stream as they come; what reads bodies passes over its head."""
     yield from recorder.opening
     try:
@@ -193,8 +195,11 @@ def keep_stream(pending: Pending, response: dict[str, Any]) -> None:
     recorder = StreamRecorder(pending, response)
     steps = recorded_steps(recorder, response["body"])
     entry = recorder.entry
-    response["body"] = RecordingBody(
-        steps, wait=pending.opened.wait, patience=pending.patience, passed=lambda: count_part(entry)
+    response["body"] = SteppedBody(
+        OpenStream(steps, pending.opened, reads_out=True, cut=recorder.cut),
+        wait=pending.opened.wait,
+        patience=pending.patience,
+        passed=lambda: count_part(entry),
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -26,19 +26,6 @@ T = TypeVar("T")
 START_LIMIT_S: Final = 60.0  # a cassette of gigabytes without an index is walked in less
 
 
-class InternalErrors(logging.Handler):
-    """The errors of one thread that are nobody's answer: defects, which a test must not pass over."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.thread: int | None = None
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self.thread and record.module == "connections":
-            self.texts.append(self.format(record))
-
-
 class ThreadServer:
     """Starts and stops a server, and runs what is asked of it on its loop.
 
@@ -54,7 +41,8 @@ class ThreadServer:
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._ending: asyncio.Event | None = None
-        self._internal = InternalErrors()
+        self.defects: list[str] = []
+        """What went wrong in the server itself, with tracebacks, oldest first: a test must not pass over it."""
         self._failures: list[str] = []
 
     def start(self) -> None:
@@ -77,19 +65,22 @@ class ThreadServer:
             self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
         self._thread = None
-        self._failures += self._internal.texts
+        self._failures += self.defects
         return self._failures
 
     def _run(self) -> None:
-        log = logging.getLogger("sagetape")
-        self._internal.thread = threading.get_ident()
-        log.addHandler(self._internal)
         try:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._serve())
+        except BaseException as error:
+            if self._started.is_set():
+                self._failures.append(f"the server ended with {type(error).__name__}: {error}")
+            else:
+                error.add_note("So the emulator's server, a thread of this process, could not start.")
+                self._failure = error
         finally:
-            log.removeHandler(self._internal)
+            self._started.set()  # whatever happened: nobody waits for a thread that has ended
 
     async def _serve(self) -> None:
         self._ending = asyncio.Event()
@@ -97,6 +88,7 @@ class ThreadServer:
             # What a test's code signs for is the code's: a developer's own region makes no test fail.
             self._running = await start(self._settings, environ=os.environ, home=Path.home(), narrows_region=False)
             self._running.app.told = note_refusal
+            self._running.server.on_defect = self._note_defect
             if self._remembers:
                 decks = self._running.assembly.decks
                 decks.add(DEFAULT, share(decks.get(DEFAULT)))
@@ -109,6 +101,10 @@ class ThreadServer:
         self._failures = await stop(self._running)
         for player in self._running.assembly.decks:
             self._failures += [*player.secrets, *player.failures]
+
+    def _note_defect(self, method: str, error: BaseException | None) -> None:
+        told = "".join(traceback.format_exception(error)).rstrip("\n")
+        self.defects.append(f"internal error while answering {method}: {error!r}\n{told}")
 
     # --- what it is ---
 

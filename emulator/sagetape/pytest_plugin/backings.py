@@ -21,6 +21,7 @@ from ..shell.decks import DEFAULT
 from ..shell.exec_env import command_changes
 from ..shell.keyring import development_region
 from ..shell.settings import ServerSettings
+from .guard import remember_ended
 from .hub import Hub
 
 
@@ -53,6 +54,7 @@ class Shown:
         self.opened = opened
         self._hub = hub
         self._real_endpoint = real_endpoint
+        self._told = len(hub.emulator.thread.defects)
         opened.prices = prices
         self.url = hub.show(opened, opened.owner)
 
@@ -104,7 +106,10 @@ class Shown:
         self.opened.clear_faults()
 
     def logged(self) -> list[tuple[str, bool]]:
-        return []  # it is in this process's own log
+        # Models' exceptions are in this process's own log.
+        defects = self._hub.emulator.thread.defects
+        found, self._told = defects[self._told :], len(defects)
+        return [(text, True) for text in found]
 
     def close(self) -> list[str]:
         self._hub.hide(self.url)
@@ -169,6 +174,7 @@ class Separate:
 
     def close(self) -> list[str]:
         self.emulator.close()
+        remember_ended(self.url, self._owner)
         return self.emulator.write_failures
 
 

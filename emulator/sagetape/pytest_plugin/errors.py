@@ -1,7 +1,8 @@
 """What went wrong behind the answers of one test: defects of the server, and exceptions of the user's own models.
 
-Both are logged where they happen, on the server's thread; the client sees a 500 or a 424 alone. They are taken from the
-log while the test runs, because one test runs at a time in a process, and nothing has to know of tests for it.
+The client sees a 500 or a 424 alone. Servers tell their defects themselves, because a defect must fail the test also
+where somebody has switched logging off. Models' exceptions are taken from the log while the test runs: one test runs at
+a time in a process, and nothing has to know of tests for it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ class Errors(logging.Handler):
         self.defects: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.exc_info:
-            return
-        self.add(self.format(record), is_defect=record.pathname == connections.__file__)
+        if record.exc_info:
+            self.add(self.format(record), is_defect=record.pathname == connections.__file__)
 
     def add(self, text: str, *, is_defect: bool) -> None:
-        """One more, from this process's log or from that of a server apart."""
+        """One more, from this process's log or from a server; a defect may come from both."""
+        if is_defect and text in self.texts:
+            return
         self.texts.append(text)
         if is_defect:
             self.defects.append(text)

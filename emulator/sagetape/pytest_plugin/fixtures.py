@@ -19,7 +19,7 @@ from ..shell.settings import ServerSettings
 from ..testing import DECK
 from .backings import Backing, Separate, Shown
 from .decks import TestDeck
-from .environment import Environment, given_endpoint
+from .environment import Environment, given_endpoint, replaced_endpoint
 from .guard import Guard, lower_guard, raise_guard
 from .marks import Wanted, wanted_of
 from .parallel import take_per_thread
@@ -241,7 +241,13 @@ def guard_for(item: pytest.Item, run: Run, wanted: Wanted, settings: ServerSetti
     """No guard while something is recorded: a recording asks other machines."""
     if not run.options.blocks_network or settings.is_recording:
         return None
-    return Guard(item.nodeid, (*run.options.allowed_hosts, *wanted.allow_hosts))
+    return Guard(
+        item.nodeid,
+        (*run.options.allowed_hosts, *wanted.allow_hosts),
+        replaced=replaced_endpoint(os.environ),
+        upstreams=settings.upstreams(),
+        can_attach=(wanted.server or run.options.server) != "process",
+    )
 
 
 def remedy(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> str:

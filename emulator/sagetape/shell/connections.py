@@ -265,6 +265,7 @@ class Connection(web_protocol.RequestHandler):
         assert isinstance(server, Server)
         if status >= 500:
             log.error("internal error while answering %s: %r", request.method, exc, exc_info=exc)
+            server.on_defect(request.method, exc)  # a log may be switched off
             body = compact_json(
                 {"Message": "An internal error of the emulator, not of SageMaker; its log has the traceback."}
             )
@@ -280,6 +281,8 @@ class Connection(web_protocol.RequestHandler):
 
 class Server(web.Server):
     """Accepts connections up to a cap, and hands each request to one coroutine."""
+
+    on_defect: Callable[[str, BaseException | None], None] = staticmethod(lambda _method, _error: None)
 
     def __init__(
         self,

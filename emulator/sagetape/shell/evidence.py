@@ -43,10 +43,16 @@ def judge_deck(player: Player, prices: Prices, *, more: Iterable[str] = ()) -> V
 
 
 def counts_of(player: Player) -> dict[str, int]:
-    """Calls by source; what an upstream on this machine answered is `local` and not `live`."""
+    """Calls by source; what an upstream on this machine answered is `local` and not `live`.
+
+    An upstream that was asked counts, although its answer has not ended.
+    """
     journal = player.deck.journal
     counts = dict(journal.counts)
-    live = [entry.upstream for entry in journal.entries if entry.source == "live"]
+    under_way = sum(1 for entry in journal.entries if not entry.source and entry.upstream)
+    if under_way:
+        counts["live"] = counts.get("live", 0) + under_way
+    live = [entry.upstream for entry in journal.entries if entry.source in ("", "live") and entry.upstream]
     local = sum(1 for source in live if is_local(player, source))
     if local:
         counts["local"] = local

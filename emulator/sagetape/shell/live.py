@@ -42,6 +42,8 @@ async def live_answer(player: Player, forward: Forward) -> Script | AsyncIterato
         await player.committed(forward.entry)
         return script
 
+    forward.entry.upstream = answer.upstream.source  # known from now on, whether or not the answer ends
+
     async def keep(script: Script) -> Script:
         kept = player.keep(forward, script, source=answer.upstream.source, synthetic=answer.upstream.is_synthetic)
         await player.committed(forward.entry)

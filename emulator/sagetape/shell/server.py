@@ -34,6 +34,7 @@ from .decks import DEFAULT
 from .evidence import judge_deck
 from .files import REAL, Files
 from .keyring import Keyring, accepted_regions, keyring_for
+from .left_behind import LeftBehind
 from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
@@ -110,8 +111,10 @@ async def serve(settings: ServerSettings) -> int:
     try:
         _listen_to_signals(running)
         _watch(running, settings)
+        left = LeftBehind(os.environ, settings.parent_pid)
         announce(running, settings)
         await running.stopping.wait()
+        left.end()
     finally:
         failures = await stop(running)
         remove_port_file(settings)
