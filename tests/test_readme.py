@@ -8,9 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.client.standin import Standin, as_json
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -25,6 +28,11 @@ answer = client.invoke_endpoint(EndpointName="digits", ContentType="text/csv", B
 print("label", json.load(answer["Body"])["predictions"][0]["label"])
 client.close()
 """
+TEST = """
+def test_churn(sagemaker_runtime):
+    answer = sagemaker_runtime.invoke_endpoint(EndpointName="churn", Body=b"{}")
+    assert answer["Body"].read() == b'{"predictions": [{"label": 0}]}'
+"""
 
 
 @pytest.fixture
@@ -36,16 +44,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def surroundings() -> dict[str, str]:
-    """No AWS set-up of whoever runs this; the tools of this environment first on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAGETAPE_", "PYTEST_"))}
+    """No AWS set-up of whoever runs this, and no CI; the tools of this environment first on the path."""
+    theirs = ("AWS_", "SAGETAPE_", "PYTEST_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(theirs) and name != "CI"}
     path = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", "")))
     python_path = os.pathsep.join((str(ROOT / "emulator"), str(ROOT / "client")))
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return {**kept, **nowhere, "PATH": path, "PYTHONPATH": python_path, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, env=surroundings(), capture_output=True, text=True, timeout=100)
+def run(command: list[str], folder: Path, *, environ: dict[str, str] | None = None) -> str:
+    environ = {**surroundings(), **(environ or {})}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -88,31 +98,81 @@ def test_pytest_block_passes(number: int, folder: Path) -> None:
     assert "1 passed" in printed
 
 
-def test_configuration_block_serves(folder: Path) -> None:
-    """The configuration file and its function: `sagetape serve` starts on them and answers."""
+@pytest.fixture
+def aws() -> Iterator[Standin]:
+    """What stands where AWS does; it checks signatures."""
+    standin = Standin()
+    standin.answer = lambda arrived: as_json({"predictions": [{"label": 0}]})
+    yield standin
+    standin.close()
+
+
+@pytest.mark.parametrize("number", [n for n, block in enumerate(BLOCKS) if block[:2] == ("sh", " aws")])
+def test_recording_block_records(number: int, folder: Path, aws: Standin) -> None:
+    """Commands that ask AWS, as they stand but for where that is. It is asked once, by the first of them."""
+    (folder / "test_churn.py").write_text(TEST)
+    lines = BLOCKS[number][2].replace("--upstream aws ", f"--upstream aws+{aws.url} ").splitlines()
+    for line in lines:
+        printed = run(["bash", "-c", line], folder, environ=aws.environ())
+        assert "label 0" in printed or "1 passed" in printed
+    assert (len(aws.arrived), aws.bad_signatures) == (1, [])
+    made = "churn.tape" if "exec" in lines[0] else "cassettes/test_churn/test_churn.tape"
+    assert run(["sagetape", "cassette", "ls", made], folder).startswith(f"{made}: 1 interaction,")
+
+
+@pytest.fixture
+def configured(folder: Path) -> Path:
+    """A folder with the configuration file and its function."""
     toml = next(body for language, _, body in BLOCKS if language == "toml")
     (folder / "sagetape.toml").write_text(toml)
     for language, info, body in BLOCKS:
         if language == "python" and info.startswith(" file="):
             (folder / info.removeprefix(" file=")).write_text(body)
-    call = "invoke_endpoint(EndpointName='churn', Body=b'abc')"
-    program = f"import boto3; print(boto3.client('sagemaker-runtime').{call}['Body'].read())"
-    printed = run(["sagetape", "exec", "--", sys.executable, "-W", "ignore", "-c", program], folder)
+    return folder
+
+
+CALL = "invoke_endpoint(EndpointName='churn', Body=b'abc')"
+CALLER = f"import boto3; print(boto3.client('sagemaker-runtime').{CALL}['Body'].read())"
+
+
+def test_configuration_block_serves(configured: Path) -> None:
+    """`sagetape exec` starts on it and answers."""
+    printed = run(["sagetape", "exec", "--", sys.executable, "-W", "ignore", "-c", CALLER], configured)
     assert '{"label":"stays","bytes":3}' in printed
 
 
-def test_readme_blocks_are_all_run_or_say_why_not() -> None:
-    """A block that cannot be run here (it needs an AWS account, or never ends) is marked, and there are few."""
-    kinds = [(language, info) for language, info, _ in BLOCKS]
-    assert set(kinds) <= {
+def test_serving_block_serves_until_it_is_told_to_stop(configured: Path) -> None:
+    """The command as it stands, on a free port; it ends with 0."""
+    (command,) = (body for language, info, body in BLOCKS if (language, info) == ("sh", " serve"))
+    environ = {**surroundings(), "SAGETAPE_PORT": "0"}
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {command}"], cwd=configured, env=environ, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            ready = re.match(r"sagetape ready url=(\S+)", server.stdout.readline())
+            assert ready is not None
+            given = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": ready[1], "AWS_DEFAULT_REGION": "us-east-1"}
+            keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+            printed = run([sys.executable, "-W", "ignore", "-c", CALLER], configured, environ={**given, **keys})
+            assert '{"label":"stays","bytes":3}' in printed
+            server.terminate()
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
+
+
+def test_readme_blocks_are_all_run() -> None:
+    """Each is of a kind that a test above runs."""
+    assert {(language, info) for language, info, _ in BLOCKS} == {
         ("sh", ""),
-        ("sh", " norun"),
+        ("sh", " aws"),
+        ("sh", " serve"),
         ("python", ""),
         ("python", " pytest"),
         ("toml", ""),
         ("python", " file=models.py"),
     }
-    assert kinds.count(("sh", " norun")) == 3
 
 
 @pytest.mark.parametrize("link", LINKS)

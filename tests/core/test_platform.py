@@ -222,7 +222,7 @@ def test_failure_is_the_body_that_was_seen_on_the_wire() -> None:
 )
 def test_template_a_names_side_status_and_container(status: int, side: str, code: str) -> None:
     """Every status that is not 2xx becomes a 424 with the body pasted verbatim."""
-    error = error_of(platform.failed(ask_of(who="second"), status, b'line "1"\nline 2'))
+    error = error_of(platform.failed(ask_of(hostname="second"), status, b'line "1"\nline 2'))
     assert error["Message"] == f'Received {side} error ({status}) from second with message "line "1"\nline 2"{TAIL}'
     assert (error["OriginalMessage"], error["OriginalStatusCode"]) == ('line "1"\nline 2', status)
     assert error["ErrorCode"] == code
@@ -256,15 +256,16 @@ def test_template_c_for_a_model_that_is_too_slow() -> None:
     assert error["OriginalStatusCode"] == 0
 
 
-def test_template_d_for_a_container_that_is_gone() -> None:
-    """It names the endpoint."""
-    error = error_of(platform.dead(ask_of()))
+@pytest.mark.parametrize(("hostname", "who"), [("", "model"), ("second", "second"), ("primary", "primary")])
+def test_template_d_for_a_container_that_is_gone(hostname: str, who: str) -> None:
+    """It names the endpoint; a single container is `model` here, one of several has its name."""
+    error = error_of(platform.dead(ask_of(hostname=hostname)))
     text = (
         "Amazon SageMaker could not get a response from the churn endpoint. This can occur when CPU or memory "
         "utilization is high. To check your utilization, see Amazon CloudWatch. To fix this problem, use an instance "
         "type with more CPU capacity or memory."
     )
-    assert error["Message"] == f'Received server error (0) from primary with message "{text}"{TAIL}'
+    assert error["Message"] == f'Received server error (0) from {who} with message "{text}"{TAIL}'
 
 
 @pytest.mark.parametrize("length", [1500, 2048, 2049, 100_000])

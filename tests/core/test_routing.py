@@ -292,18 +292,18 @@ def test_prefix_spills_over_at_the_threshold():
 
 def test_pipeline_passes_every_container():
     """A serial pipeline is one hop per container, each under its own name."""
-    assert World(SERIAL).go().hops == (Hop(F, who="one"), Hop(G, who="two"))
+    assert World(SERIAL).go().hops == (Hop(F, hostname="one"), Hop(G, hostname="two"))
 
 
 def test_direct_call_reaches_one_container():
     """The container that the call names, and no other."""
-    assert World(DIRECT).go(TargetContainerHostname="two").hops == (Hop(G, who="two"),)
+    assert World(DIRECT).go(TargetContainerHostname="two").hops == (Hop(G, hostname="two"),)
 
 
 @pytest.mark.parametrize("body_bytes", [HOP_MAX_BYTES, HOP_MAX_BYTES + 1])
 def test_hop_limit_names_both_containers(body_bytes: int):
     """Over 5 MB between two containers is the developer guide's text in a 424."""
-    script = refuse_hop(Ask(call(), who="one"), "two", body_bytes=body_bytes)
+    script = refuse_hop(Ask(call(), hostname="one"), "two", body_bytes=body_bytes)
     if body_bytes <= HOP_MAX_BYTES:
         assert script is None
         return

@@ -81,16 +81,15 @@ def record_all(folder: Path, images: np.ndarray) -> None:
             record_conversation(client)
 
 
-def main() -> int:
-    """Replaces the shipped cassettes when all of them were recorded."""
-    data = load_digits()
-    images = data.data
-    with tempfile.TemporaryDirectory(dir=CASSETTES) as scratch:
+def main(folder: Path = CASSETTES) -> int:
+    """Replaces the cassettes of a folder, the shipped ones, when all of them were recorded."""
+    images = load_digits().data
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         record_all(Path(scratch), images)
         for made in Path(scratch).glob("*.tape"):
-            made.replace(CASSETTES / made.name)
-            print(f"recorded cassettes/{made.name}")
-    (CASSETTES / "zero.csv").write_bytes(csv_row(images[0]))
+            made.replace(folder / made.name)
+            print(f"recorded {folder.name}/{made.name}")
+    (folder / "zero.csv").write_bytes(csv_row(images[0]))
     return 0
 
 

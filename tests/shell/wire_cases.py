@@ -164,7 +164,7 @@ CASES: dict[str, tuple[str, str, bytes]] = {
         INVOKE.format("slow"),
         b"",
     ),
-    "model error D": ("aws/amazon-sagemaker-examples#2815, #177", INVOKE.format("gone"), b""),
+    "model error D": ("aws/amazon-sagemaker-examples#2815, #3089, #177", INVOKE.format("gone"), b""),
     "model error before a stream": ("errors before the first byte are plain JSON", STREAM.format("fails"), b"400 no"),
     "operation unknown": (
         "404 and 29 bytes of XML: same front-end family (bedrock-runtime)",

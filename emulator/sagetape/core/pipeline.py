@@ -20,7 +20,7 @@ def ask_of(call: Call, route: Route, *, hop_number: int) -> Ask:
     return Ask(
         call,
         variant=route.variant,
-        who=hop.who,
+        hostname=hop.hostname,
         path=hop.path,
         extra_headers=hop.extra_headers,
         timeout_s=route.timeout_s,
@@ -45,7 +45,7 @@ def next_call(call: Call, route: Route, *, hop_number: int, answer: Script) -> C
 
 
 def _too_big(call: Call, route: Route, *, hop_number: int, size_bytes: int) -> Script:
-    here, there = route.hops[hop_number].who, route.hops[hop_number + 1].who
+    here, there = route.hops[hop_number].hostname, route.hops[hop_number + 1].hostname
     text = (
         f"Received response from {here} with status code 200. However, the request payload from {here} to {there} is "
         f"{size_bytes} bytes, which has exceeded the maximum limit of 5 MB"

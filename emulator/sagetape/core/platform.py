@@ -63,8 +63,8 @@ class Ask:
     call: Call
     variant: str = "AllTraffic"
     """`InvokedProductionVariant` of a container's or function's answer."""
-    who: str = "primary"
-    """The container as ModelError texts name it."""
+    hostname: str = ""
+    """Of a container that has a name in its endpoint: one of several."""
     path: str = "/invocations"
     """`/models/<name>/invoke` on a multi-model container."""
     extra_headers: Headers = ()
@@ -73,6 +73,11 @@ class Ask:
     """The platform's limit for the whole answer; 480 for a stream."""
     log_group: str | None = None
     """`/aws/sagemaker/Endpoints/<endpoint>` unless an inference component serves."""
+
+    @property
+    def who(self) -> str:
+        """The container as the texts about it name it. A single one was `model` in traces up to 2020."""
+        return self.hostname or "primary"
 
     @property
     def logs(self) -> str:
@@ -213,13 +218,17 @@ def timed_out(ask: Ask) -> Script:
 
 
 def dead(ask: Ask) -> Script:
-    """Template D: no answer at all. Seen: aws/amazon-sagemaker-examples#2815, #177."""
+    """Template D: no answer at all. Seen: aws/amazon-sagemaker-examples#2815, #3089, #177.
+
+    A single container is `model` here, also in the traces of 2021 and 2022, when the other templates said `primary`.
+    """
     text = (
         f"Amazon SageMaker could not get a response from the {ask.call.endpoint} endpoint. This can occur when CPU or "
         "memory utilization is high. To check your utilization, see Amazon CloudWatch. To fix this problem, use an "
         "instance type with more CPU capacity or memory."
     )
-    return model_error(ask, 0, lead=f"Received server error (0) from {ask.who} with message", quoted=text)
+    who = ask.hostname or "model"
+    return model_error(ask, 0, lead=f"Received server error (0) from {who} with message", quoted=text)
 
 
 def model_error(ask: Ask, status: int, *, lead: str, quoted: str | None) -> Script:

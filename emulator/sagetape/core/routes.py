@@ -22,8 +22,8 @@ class Hop:
 
     upstream: Upstream
     """Specifications from the configuration, asked in order; empty: nothing but cassettes answers."""
-    who: str = "primary"
-    """The container as errors name it."""
+    hostname: str = ""
+    """Of a container that has a name in its endpoint."""
     path: str = "/invocations"
     extra_headers: Headers = ()
 

@@ -84,7 +84,7 @@ class Pipeline(Plain):
     def visit(self, call: Call, variant: Variant, instance: int, *, now: float) -> Visit:
         if variant.upstream:
             return super().visit(call, variant, instance, now=now)
-        return Visit(tuple(Hop(one.upstream, who=one.hostname) for one in self.endpoint.containers), instance)
+        return Visit(tuple(Hop(one.upstream, hostname=one.hostname) for one in self.endpoint.containers), instance)
 
 
 class Direct(Plain):
@@ -105,7 +105,7 @@ class Direct(Plain):
 
     def visit(self, call: Call, variant: Variant, instance: int, *, now: float) -> Visit:
         container = self._containers[call.members["TargetContainerHostname"]]
-        return Visit((Hop(variant.upstream or container.upstream, who=container.hostname),), instance)
+        return Visit((Hop(variant.upstream or container.upstream, hostname=container.hostname),), instance)
 
 
 class MultiModels(Plain):
