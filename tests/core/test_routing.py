@@ -24,10 +24,9 @@ from sagetape.core.endpoints import (
 )
 from sagetape.core.errors import CallerError
 from sagetape.core.models import opaque_name
-from sagetape.core.pipelines import refuse_hop
-from sagetape.core.platform import Ask
+from sagetape.core.pipeline import next_call
 from sagetape.core.routing import HOP_MAX_BYTES, Hop, Route, Router, Sticky
-from sagetape.core.wire import Call, body_of
+from sagetape.core.wire import Call, body_of, whole
 
 NOW = 1_800_000_000.0
 F, G = ("function:models:f",), ("function:models:g",)
@@ -303,12 +302,14 @@ def test_direct_call_reaches_one_container():
 @pytest.mark.parametrize("body_bytes", [HOP_MAX_BYTES, HOP_MAX_BYTES + 1])
 def test_hop_limit_names_both_containers(body_bytes: int):
     """Over 5 MB between two containers is the developer guide's text in a 424."""
-    script = refuse_hop(Ask(call(), hostname="one"), "two", body_bytes=body_bytes)
+    answer = whole(200, (("Content-Type", "text/csv"),), b"x" * body_bytes)
+    following = next_call(call(), World(SERIAL).go(), hop_number=0, answer=answer)
     if body_bytes <= HOP_MAX_BYTES:
-        assert script is None
+        assert isinstance(following, Call)
+        assert (following.body, following.members["ContentType"]) == (body_of(answer), "text/csv")
         return
-    assert script is not None
-    text = json.loads(body_of(script))["Message"]
+    assert isinstance(following, tuple)
+    text = json.loads(body_of(following))["Message"]
     assert text.startswith(
         "Received response from one with status code 200. However, the request payload from one to two is 5242881 "
         "bytes, which has exceeded the maximum limit of 5 MB. See https://"
