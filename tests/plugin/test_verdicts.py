@@ -231,12 +231,13 @@ def test_summary_is_the_controllers_under_xdist(project: Project, real: Standin)
 @pytest.mark.alone  # its workers start warm: they have imported everything
 def test_run_without_a_deck_says_nothing(project: Project) -> None:
     """Tests that do not use the plugin see no section of it, and it imports nothing for them."""
-    project.write("""
+    project.pytester.makepyfile("""
         import sys
 
         def test_plain():
             heavy = [name for name in sys.modules if name.startswith("sagetape.") and name != "sagetape.testing"]
             assert set(heavy) <= {"sagetape.version"}
+            assert {"boto3", "botocore", "aiohttp", "msgpack", "uvloop"}.intersection(sys.modules) == set()
     """)
     result = project.run_apart("-p", "no:asyncio", "-k", "plain", "-c", "/dev/null", f"--rootdir={project.path}")
     result.assert_outcomes(passed=1)

@@ -84,6 +84,7 @@ class OpenDeck:
     @property
     def journal(self) -> list[Entry]:
         """What happened to each request, oldest first."""
+        self.check_process()
         with self.deck.lock:
             return list(self.deck.journal.entries)
 
@@ -95,6 +96,7 @@ class OpenDeck:
     @property
     def requests(self) -> list[SeenRequest]:
         """The requests themselves, oldest first."""
+        self.check_process()
         with self.deck.lock:
             return [
                 SeenRequest.of(seen.call, seen.entry, source=source_of(self.player, seen.entry))
@@ -108,6 +110,7 @@ class OpenDeck:
 
     def verdict(self, prices: Prices | None = None) -> Verdict:
         """What the calls so far amount to. `prices` is the cost of one call by endpoint."""
+        self.check_process()
         if self._verdict is not None and prices is None:
             return self._verdict
         with self.deck.lock:
@@ -117,21 +120,25 @@ class OpenDeck:
 
     def advance(self, seconds: float) -> float:
         """Moves the virtual clock ahead; the new Unix time. Raises ConfigError when the clock is real."""
+        self.check_process()
         return advanced(self.player.clock, seconds, owner="This deck")
 
     def fault(self, fault: str | dict[str, Any], **parameters: Any) -> Rule:
         """Adds a fault: `"throttle:endpoint=churn,count=2"`, or a name with keywords. Raises ConfigError."""
+        self.check_process()
         rule = fault_from(fault, parameters)
         with self.deck.lock:
             return self.deck.faults.add(rule)
 
     def clear_faults(self) -> None:
         """Takes every fault back."""
+        self.check_process()
         with self.deck.lock:
             self.deck.faults.clear()
 
     def reset(self) -> None:
         """As if nothing had been asked yet."""
+        self.check_process()
         self.deck.reset()
 
     # --- waiting ---
@@ -148,13 +155,18 @@ class OpenDeck:
         """Raises DeckClosed after the end, and ForkedDeck in a forked child: what it asks would be seen by nobody."""
         if self._is_closed:
             raise self.closed_error()
+        self.check_process()
+
+    def check_process(self) -> None:
+        """Raises ForkedDeck in a forked child, which has a copy of the deck."""
         if os.getpid() != self.pid:
             whose = f" of {self.owner}" if self.owner else ""
             raise ForkedDeck(
-                f"The deck{whose} was opened by process {self.pid}; this is process {os.getpid()}, forked from it, "
-                "and its calls would be missing from the journal and the cassette. A server can be called from both: "
-                "let the child make its own client from the environment of the `sagetape` fixture or of an Emulator, "
-                "or call sagetape.attach() again in the child."
+                f"The deck{whose} was opened by process {self.pid}; this is process {os.getpid()}, forked from it: "
+                "what happens there is not seen here; its calls would be missing from the journal and the cassette. "
+                "A server can be called from both: let the child make its own client from the environment of the "
+                "`sagetape` fixture or of an Emulator, or call sagetape.attach() again in the child. Read the journal, "
+                "advance the clock and add faults in the parent."
             )
 
     def closed_error(self) -> DeckClosed:

@@ -35,6 +35,7 @@ class ThreadServer:
     def __init__(self, settings: ServerSettings, *, remembers: bool = False) -> None:
         self._settings = settings
         self._remembers = remembers
+        self._pid = os.getpid()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: Running | None = None
@@ -47,6 +48,7 @@ class ThreadServer:
 
     def start(self) -> None:
         """Waits until it listens. Raises what it failed with."""
+        self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="sagetape", daemon=True)
         self._thread.start()
         if not self._started.wait(START_LIMIT_S):
@@ -139,6 +141,12 @@ class ThreadServer:
         async def run() -> T:
             return call()
 
+        if os.getpid() != self._pid:
+            raise SagetapeError(
+                f"This emulator was started by process {self._pid}, and its server is a thread there; this is process "
+                f"{os.getpid()}, forked from it. Its URL can be called from here; read its journal, advance its clock "
+                'and add its faults in the parent, or make it with server="process".'
+            )
         if self._thread is None:
             return call()  # it has ended: nothing else touches its state any more
         return self.loop.run(run())
