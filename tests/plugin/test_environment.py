@@ -14,6 +14,7 @@ pytest_plugins = ["pytester"]
 ECHO = '@pytest.mark.sagetape(upstream="function:user_models:echo")'
 
 
+@pytest.mark.alone  # looks at this process's environment
 def test_the_environment_is_put_back_whatever_the_test_does(project: Project, real: Standin) -> None:
     """Variables that the test removed, set or emptied are the user's own again; others stay the test's business."""
     project.write(f"""
@@ -68,7 +69,7 @@ def test_a_variable_of_a_wider_fixture_lasts(project: Project) -> None:
         def test_end():
             pass
     """)
-    project.run().assert_outcomes(passed=3)
+    project.run("--dist=loadfile").assert_outcomes(passed=3)
     assert "AWS_ACCESS_KEY_ID" not in os.environ
 
 
@@ -132,4 +133,4 @@ def test_a_deck_of_several_tests_is_there_for_their_fixtures(project: Project, s
                 ask(client)
                 sagetape.assert_invoked("churn", times=2)
     """)
-    project.run().assert_outcomes(passed=2)
+    project.run("--dist=loadfile").assert_outcomes(passed=2)

@@ -211,7 +211,7 @@ LEAK = """
 def test_a_client_of_an_ended_process_is_told(project: Project, marker: str) -> None:
     """It is told whose deck it was made for and what to do, in a test with a deck and in one without."""
     project.write(LEAK.format(marker=marker))
-    result = project.run(*QUIET)
+    result = project.run(*QUIET, "--dist=loadfile")
     result.assert_outcomes(passed=1, failed=1)
     shown = text_of(result)
     assert "made for the deck of test_it.py::test_first" in shown
@@ -234,7 +234,7 @@ def test_an_address_that_another_server_took_is_open(project: Project) -> None:
             with socket.create_server(("127.0.0.1", PORTS[0])) as server:
                 socket.create_connection(("127.0.0.1", PORTS[0])).close()
     """)
-    project.run().assert_outcomes(passed=2)
+    project.run("--dist=loadfile").assert_outcomes(passed=2)
 
 
 def test_a_deck_in_a_process_is_not_told_to_attach(project: Project) -> None:

@@ -80,7 +80,8 @@ class ThreadServer:
                 self._failures.append(f"the server ended with {type(error).__name__}: {error}")
             else:
                 error.add_note("So the emulator's server, a thread of this process, could not start.")
-                self._failure = error
+                # Its frames hold a loop that is half made, whose end, whenever it is collected, would disturb others.
+                self._failure = error.with_traceback(None)
         finally:
             self._started.set()  # whatever happened: nobody waits for a thread that has ended
 
