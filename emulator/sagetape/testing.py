@@ -229,7 +229,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def is_wider(item: pytest.Item, name: str) -> bool:
     """Whether a fixture is shared by more tests than the deck is."""
-    found = getattr(item, "_fixtureinfo").name2fixturedefs.get(name)  # noqa: B009  # not public
+    known = getattr(item, "_fixtureinfo", None)  # not public
+    found: Any = known and known.name2fixturedefs.get(name)
     marks = (mark.kwargs["scope"] for mark in item.iter_markers(MARKER) if mark.kwargs.get("scope") in SCOPES)
     return bool(found) and SCOPES.index(found[-1].scope) < SCOPES.index(next(marks, SCOPES[-1]))
 
