@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -17,7 +18,6 @@ import pytest
 from sagetape.core.errors import ConfigError
 from sagetape.shell import host_os
 from sagetape.shell.ports import bind_error, free_port_after
-from sagetape.shell.server_process import stop_signal
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="prctl and /proc are Linux's")
 
@@ -119,7 +119,7 @@ def test_parent_that_ends_is_noticed_once() -> None:
 @pytest.mark.parametrize(("platform", "number"), [("linux", signal.SIGTERM), ("win32", signal.SIGTERM)])
 def test_server_is_stopped_by_a_signal_that_it_handles(platform: str, number: int) -> None:
     """CTRL_BREAK_EVENT exists on Windows only; where it does not, SIGTERM stands in."""
-    assert stop_signal(platform) == number
+    assert host_os.stop_signal(platform) == number
 
 
 # --- ports ------------------------------------------------------------------------------------------------------
@@ -180,3 +180,77 @@ def test_free_port_is_the_next_that_can_be_had() -> None:
         port = listener.getsockname()[1]
         free = free_port_after("127.0.0.1", port - 1)
         assert free is None or free > port
+
+
+class Limits:
+    """A stand-in for the module `resource`, of a system with these limits on open files."""
+
+    RLIMIT_NOFILE, RLIM_INFINITY = 7, -1
+
+    def __init__(self, soft: int, hard: int, *, is_fixed: bool = False) -> None:
+        self.pair = (soft, hard)
+        self.is_fixed = is_fixed
+
+    def getrlimit(self, _which: int) -> tuple[int, int]:
+        return self.pair
+
+    def setrlimit(self, _which: int, pair: tuple[int, int]) -> None:
+        if self.is_fixed:
+            raise ValueError("not allowed to raise maximum limit")
+        self.pair = pair
+
+
+@pytest.mark.parametrize(
+    ("limits", "files"),
+    [
+        (None, 8192),
+        (Limits(1024, 4096), 4096),
+        (Limits(1024, 1_000_000), 65_536),
+        (Limits(1024, -1), 65_536),
+        (Limits(-1, -1), 65_536),
+        (Limits(100_000, 1_000_000), 100_000),
+        (Limits(256, 4096, is_fixed=True), 256),
+        (Limits(64, 64), 64),
+    ],
+)
+def test_open_files_are_raised_as_far_as_they_go(limits: Any, files: int) -> None:
+    """No limit known, a lower one that may be raised, one that may not, and none at all."""
+    assert host_os.open_files_max(limits) == files
+
+
+@pytest.mark.parametrize(
+    ("platform", "reuses", "proxies", "shell"),
+    [
+        ("linux", True, ("NO_PROXY", "no_proxy"), "sh"),
+        ("darwin", True, ("NO_PROXY", "no_proxy"), "sh"),
+        ("win32", False, ("NO_PROXY",), "powershell"),
+    ],
+)
+def test_small_things_differ(platform: str, reuses: bool, proxies: tuple[str, ...], shell: str) -> None:
+    """Addresses, names of variables, shells."""
+    assert host_os.reuses_addresses(platform) is reuses
+    assert host_os.proxy_variables(platform) == proxies
+    assert host_os.default_shell(platform) == shell
+
+
+class DeafLoop(asyncio.SelectorEventLoop):
+    """A loop like Windows': it knows no signals."""
+
+    def add_signal_handler(self, *_: Any) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.skipif(os.name != "posix", reason="raises a signal of POSIX")
+@pytest.mark.parametrize("kind", [asyncio.SelectorEventLoop, DeafLoop])
+def test_signal_reaches_the_loop_in_its_own_turn(kind: type[asyncio.AbstractEventLoop]) -> None:
+    """Also where the loop itself cannot listen."""
+    before = signal.getsignal(signal.SIGUSR1)
+    loop = kind()
+    heard = loop.create_future()
+    try:
+        host_os.call_on_signal(loop, signal.SIGUSR1, heard.set_result)
+        loop.call_soon(signal.raise_signal, signal.SIGUSR1)
+        assert loop.run_until_complete(heard) == signal.SIGUSR1
+    finally:
+        loop.close()
+        signal.signal(signal.SIGUSR1, before)

@@ -10,13 +10,14 @@ import click
 from ..core.errors import ConfigError
 from ..shell.aws_files import read_aws_files
 from ..shell.client_env import SHELL_LINES, client_changes
+from ..shell.host_os import default_shell
 from ..shell.keyring import DEVELOPMENT_KEY, development_region
 from ..shell.setting_rows import BY_NAME
 from ..shell.settings import PORT
 from .options import KindType
 from .terminal import emit, emit_json
 
-DEFAULT_SHELL = "powershell" if os.name == "nt" else "sh"
+DEFAULT_SHELL = default_shell()
 
 
 @click.command()

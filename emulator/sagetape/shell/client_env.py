@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from ..core.signing import Key
 from .aws_files import AwsFiles, active_profile
+from .host_os import proxy_variables
 
 Changes: TypeAlias = dict[str, str | None]
 
@@ -63,7 +64,7 @@ def profile_ignores(environ: Mapping[str, str], files: AwsFiles) -> bool:
 
 def proxy_changes(environ: Mapping[str, str], platform: str) -> Changes:
     """NO_PROXY with loopback's names added, in both spellings where case counts."""
-    spellings = ("NO_PROXY",) if platform == "win32" else ("NO_PROXY", "no_proxy")
+    spellings = proxy_variables(platform)
     listed = [name.strip() for spelling in spellings for name in environ.get(spelling, "").split(",")]
     joined = ",".join(dict.fromkeys(name for name in (*listed, *LOOPBACK_NAMES) if name))
     return dict.fromkeys(spellings, joined)

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from aiohttp import StreamReader, http_parser, web, web_protocol
+from aiohttp import StreamReader, web, web_protocol
 from aiohttp.http_parser import RawRequestMessage
 
-from ..core.errors import CallerError, ConfigError, compact_json
+from ..core.errors import CallerError, compact_json
 from ..core.request_heads import RequestHead, is_begun, read_head
 from .player import JOIN_BYTES, Dates, Prepared, WholeReply, fill
 from .readers import Readers
@@ -388,14 +388,3 @@ class Server(web.Server):
                     "refused a connection: %d are open, the limit is %d", len(self._connections), self.connections_max
                 )
             transport.abort()
-
-
-def require_c_parser() -> None:
-    """Raises ConfigError when aiohttp runs without its C parser: the Python one lets other requests through."""
-    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-        raise ConfigError(
-            "aiohttp runs with its Python HTTP parser, which accepts requests that the C parser refuses. "
-            "Unset AIOHTTP_NO_EXTENSIONS, or install a wheel: "
-            "pip install --force-reinstall --only-binary :all: aiohttp; "
-            "where there is none, start with `--allow-python-parser`."
-        )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, http_parser
 
 from ..core import operations
-from ..core.errors import CallerError, compact_json
+from ..core.errors import CallerError, ConfigError, compact_json
 from ..core.hosts import HostRule
 from ..core.wire import HeaderPairs
 from .connections import malformed
@@ -73,3 +73,14 @@ def _foreign_host(hosts: list[bytes]) -> str:
         return f"the request has {len(hosts)} Host headers; one is needed."
     shown = operations.printable(hosts[0].decode("latin-1"), limit=80)
     return f"Host {shown} is not this server's. Call it by its loopback address, or start it with --allowed-host."
+
+
+def require_c_parser() -> None:
+    """Raises ConfigError when aiohttp runs without its C parser: the Python one lets other requests through."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        raise ConfigError(
+            "aiohttp runs with its Python HTTP parser, which accepts requests that the C parser refuses. "
+            "Unset AIOHTTP_NO_EXTENSIONS, or install a wheel: "
+            "pip install --force-reinstall --only-binary :all: aiohttp; "
+            "where there is none, start with `--allow-python-parser`."
+        )

@@ -6,6 +6,7 @@ Windows they were tested in that way only.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import functools
 import os
@@ -15,6 +16,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 POLL_S: Final = 0.5
@@ -29,6 +35,21 @@ def stop_signals(platform: str = sys.platform) -> tuple[str, ...]:
 def abandoning_signal(platform: str = sys.platform) -> signal.Signals | None:
     """What ends a server as Ctrl-C does, so that a recording replaces nothing; None where only killing it does."""
     return None if platform == "win32" else signal.SIGINT
+
+
+def stop_signal(platform: str = sys.platform) -> int:
+    """What asks a server to end cleanly: on Windows the only signal that reaches a group of its own."""
+    return int(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)) if platform == "win32" else int(signal.SIGTERM)
+
+
+def call_on_signal(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, told: Callable[[signal.Signals], None]
+) -> None:
+    """Has the loop call `told`, between two of its turns, when a signal comes. Windows' loops know no signals."""
+    try:
+        loop.add_signal_handler(number, told, number)
+    except NotImplementedError:
+        signal.signal(number, lambda n, _: loop.call_soon_threadsafe(told, signal.Signals(n)))
 
 
 def forwarded_signals(platform: str = sys.platform) -> tuple[str, ...]:
@@ -133,6 +154,43 @@ def watch_parent(pid: int, ended: Callable[[], None], *, pause: Callable[[float]
 def exit_status(returncode: int) -> int:
     """What a shell says about a child: 128 + n when signal n ended it (POSIX sh, 2.8.2)."""
     return 128 - returncode if returncode < 0 else returncode
+
+
+# --- what a process may have -------------------------------------------------------------------------------------
+
+FILES_WANTED: Final = 65_536
+FILES_WITHOUT_LIMIT: Final = 8192  # sockets at once where no limit is known: Windows
+
+
+def open_files_max(limits: Any = resource) -> int:
+    """Open files that this process may have, after raising the limit as far as it goes. `limits` is the module
+    `resource`, or None where there is none."""
+    if limits is None:
+        return FILES_WITHOUT_LIMIT
+    soft, hard = limits.getrlimit(limits.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == limits.RLIM_INFINITY else min(hard, FILES_WANTED)
+    if soft != limits.RLIM_INFINITY and soft < wanted:
+        try:
+            limits.setrlimit(limits.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):  # a container may forbid it; the old limit holds then
+            return int(soft)
+        soft = wanted
+    return FILES_WANTED if soft == limits.RLIM_INFINITY else int(soft)
+
+
+def reuses_addresses(platform: str = sys.platform) -> bool:
+    """Whether SO_REUSEADDR means what it says: on Windows it lets two servers have one port."""
+    return platform != "win32"
+
+
+def proxy_variables(platform: str = sys.platform) -> tuple[str, ...]:
+    """The spellings of NO_PROXY: both where case counts in names of variables."""
+    return ("NO_PROXY",) if platform == "win32" else ("NO_PROXY", "no_proxy")
+
+
+def default_shell(platform: str = sys.platform) -> str:
+    """The shell whose syntax `sagetape env` writes unless told."""
+    return "powershell" if platform == "win32" else "sh"
 
 
 # --- who has a port --------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ second stops at once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import logging
@@ -29,10 +28,11 @@ from .admin import Admin, Surroundings
 from .app import App
 from .assembly import Assembly
 from .bodies import Patience
-from .connections import Server, require_c_parser
+from .connections import Server
 from .decks import DEFAULT
 from .evidence import judge_deck
 from .files import REAL, Files
+from .gate import require_c_parser
 from .keyring import Keyring, accepted_regions, keyring_for
 from .left_behind import LeftBehind
 from .memory import keep_freed_memory
@@ -216,7 +216,7 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
 def _bound(host: str, port: int, *, family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":
+        if host_os.reuses_addresses():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -236,25 +236,10 @@ def url_of(sock: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-def files_max() -> int:
-    """Open files this process may have, after raising the limit as far as it goes."""
-    try:
-        import resource
-    except ImportError:
-        return 8192  # Windows has no such limit on sockets
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # a container may forbid it; the old limit holds then
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
-    return 65_536 if soft == resource.RLIM_INFINITY else soft
-
-
 def files_for_connections(settings: ServerSettings) -> int:
     """Connections that the open files suffice for: all but those set apart, and half where there are few. A call that
     is passed on takes a second one."""
-    files = files_max()
+    files = host_os.open_files_max()
     for_calls = max(files - FILES_APART, files // 2)
     return for_calls // 2 if settings.upstream or settings.endpoints else for_calls
 
@@ -293,10 +278,7 @@ def _listen_to_signals(running: Running) -> None:
         running.stopping.set()
 
     for number in host_os.signals_named(host_os.stop_signals()):
-        try:
-            loop.add_signal_handler(number, told, number)
-        except NotImplementedError:  # Windows' loops
-            signal.signal(number, lambda n, _: loop.call_soon_threadsafe(told, signal.Signals(n)))
+        host_os.call_on_signal(loop, number, told)
 
 
 def _watch(running: Running, settings: ServerSettings) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-from .host_os import abandoning_signal, apart_options
+from .host_os import abandoning_signal, apart_options, stop_signal
 
 PROGRAM: Final = (sys.executable, "-m", "sagetape")
 PACKAGE_PARENT: Final = Path(__file__).resolve().parents[2]
@@ -64,11 +63,6 @@ class ServerProcess:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
-
-
-def stop_signal(platform: str = sys.platform) -> int:
-    """What asks a server to end cleanly: on Windows the only signal that reaches a group of its own."""
-    return int(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)) if platform == "win32" else int(signal.SIGTERM)
 
 
 def start_server(arguments: Sequence[str], *, pass_on: Callable[[str], None]) -> ServerProcess:
