@@ -30,8 +30,8 @@ def test_no_server_before_the_first_deck(project: Project) -> None:
         def test_after():
             assert len(servers()) == 1
     """)
-    project.run_apart("-k", "before").assert_outcomes(passed=1, deselected=2)
-    project.run_apart().assert_outcomes(passed=3)
+    project.run_apart("-k", "before").assert_outcomes(passed=1)
+    project.run_apart("--dist=loadfile").assert_outcomes(passed=3)
 
 
 def test_one_server_for_all_decks_of_a_process(project: Project) -> None:

@@ -372,8 +372,8 @@ def test_clock_is_set_frozen_and_thawed(admin: AdminCalls, deck: str, client: An
     assert admin.post(f"/decks/{deck}/clock/freeze")["frozen"] is True
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(invoke, client, "slow")
-        while not admin.get(f"/decks/{deck}").json["in_flight"]:
-            assert not waiting.done()
+        while not admin.get(f"/decks/{deck}/clock").json["waiting"]:
+            assert not waiting.done()  # in flight is not enough: its wait would begin after the clock was advanced
         admin.post(f"/decks/{deck}/clock/advance", {"seconds": 5})
         assert not waiting.done()
         assert admin.delete(f"/decks/{deck}").code == "SagetapeAdminConflict"

@@ -120,6 +120,11 @@ class VirtualClock:
     def is_frozen(self) -> bool:
         return self._is_frozen
 
+    @property
+    def waiting(self) -> int:
+        """Waits that pass as the frozen clock is advanced."""
+        return len(self._parked)
+
     def now(self) -> float:
         line = self._line.get()
         return self._now if line is None else self._now + line.elapsed_s

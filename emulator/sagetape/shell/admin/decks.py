@@ -30,6 +30,7 @@ CLOCK = table(
         "now": number("Unix time in seconds, on the deck's clock."),
         "iso": text("The same as ISO 8601, in UTC."),
         "frozen": flag("Whether waits pass only as the clock is advanced."),
+        "waiting": whole("Calls that wait for a frozen clock to be advanced."),
     }
 )
 DECK = table(
@@ -78,6 +79,7 @@ def clock_view(player: Player) -> dict[str, Any]:
         "now": now,
         "iso": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "frozen": isinstance(clock, VirtualClock) and clock.is_frozen,
+        "waiting": clock.waiting if isinstance(clock, VirtualClock) else 0,
     }
 
 
