@@ -68,8 +68,10 @@ invoke = PowerShellCommand(
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
-    sys.stderr.write(f"sagetape invoke: {text}\n")
+    """One line on standard error; it may repeat what a server sent."""
+    from .printing import harmless
+
+    sys.stderr.write(f"sagetape invoke: {harmless(text)}\n")
     sys.stderr.flush()
 
 

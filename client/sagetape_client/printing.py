@@ -16,7 +16,8 @@ from .answers import InvokeResult
 from .codecs import media_type_of
 from .errors import ContentError, ParameterError
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys: control characters but tab and line feed, and those that turn the direction of writing."""
 _JSON_TYPES = re.compile(r"application/(json|[\w.-]+\+json)$")
 
 
@@ -70,7 +71,7 @@ def _indented(text: str) -> str:
 
 def harmless(text: str) -> str:
     """Text whose control characters are shown, not obeyed."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def queried(expression: str, content: dict[str, Any]) -> Any:

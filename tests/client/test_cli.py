@@ -75,6 +75,17 @@ def test_body_is_made_readable_on_a_terminal(
     assert run("churn", "-b", "x").stdout.startswith(shown)
 
 
+def test_error_of_a_server_does_not_drive_the_terminal(run: Terminal, service: Standin) -> None:
+    """Its text, its members and its code are shown, not obeyed; also where they would turn the direction of writing."""
+    hostile = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\r"
+    body = as_json({"Message": hostile, "OriginalMessage": hostile, "OriginalStatusCode": 500, "LogStreamArn": hostile})
+    service.script(Answer(424, {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError"}, body.body))
+    done = run("churn", "-b", "x")
+    assert done.exit_code == 4
+    assert not set(done.stderr) & set("\x1b\x07\r\u202e")
+    assert done.stderr.count("\\x1b]0;owned\\x07\\x1b[2J\\u202egnp.exe\\r") == 3
+
+
 @pytest.mark.parametrize(
     ("args", "stdin", "sent"),
     [

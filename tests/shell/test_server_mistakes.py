@@ -73,6 +73,31 @@ def test_folder_that_a_recording_makes_is_told(tmp_path: Path) -> None:
         assert f"the folder {tmp_path / 'new'} was not there; it was made for a.tape" in server.errors()
 
 
+@pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 3)])
+def test_pattern_that_finds_no_cassette_is_told(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """A missing cassette would end the start; a pattern may be waiting for its first one."""
+    (tmp_path / "sagetape.toml").write_text('\ncassettes = ["tapes/*.tape"]\n')
+    with running(tmp_path, "serve", "--port", "0", *words) as server:
+        assert server.end(signal.SIGTERM) == code
+        told = f"sagetape.toml:2: tapes/*.tape finds no cassette in {tmp_path}. Correct the pattern"
+        assert told in server.errors()
+
+
+@pytest.mark.parametrize(("auth", "key"), [("strict", "a key that it knows"), ("off", "any key (--auth off)")])
+def test_server_for_other_machines_says_so(auth: str, key: str, tmp_path: Path) -> None:
+    """Who may call it, at start; one for this machine alone has nothing to say."""
+    words = ("serve", "--no-config", "--port", "0", "--auth", auth)
+    with running(tmp_path, *words, "--host", "0.0.0.0", "--allowed-host", "tapes.example") as server:
+        assert server.end(signal.SIGTERM) == 0
+        assert (
+            f"other machines can call this server at 0.0.0.0, with {key} and a Host of tapes.example."
+            in server.errors()
+        )
+    with running(tmp_path, *words) as server:
+        assert server.end(signal.SIGTERM) == 0
+        assert "other machines" not in server.errors()
+
+
 def test_variable_that_is_misspelt_is_an_error(tmp_path: Path) -> None:
     """It would be passed by in silence; each is told with the nearest name."""
     found = sagetape(tmp_path, "serve", "--no-config", environ={"SAGETAPE_PROT": "1", "SAGETAPE_STRCT": "1"})

@@ -36,6 +36,15 @@ def expand(paths: Iterable[Path], base: Path, *, globs: bool) -> tuple[Path, ...
     return tuple(found)
 
 
+def empty_globs(paths: Iterable[Path], base: Path, *, place: str) -> tuple[str, ...]:
+    """A sentence on each pattern that finds nothing: with a cassette that is missing the server would not start."""
+    return tuple(
+        f"{place}: {path} finds no cassette in {base}. Correct the pattern, or record one that it finds."
+        for path in paths
+        if glob.has_magic(str(path)) and not expand([path], base, globs=True)
+    )
+
+
 def recorded_apart(settings: ServerSettings) -> ServerSettings:
     """The settings with the one cassette as `record_to` when the mode keeps answers; it is then not in `cassettes`."""
     target = settings.record_to

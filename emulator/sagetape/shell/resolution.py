@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
-from .cassette_paths import check_present, expand, recorded_apart
+from .cassette_paths import check_present, empty_globs, expand, recorded_apart
 from .config_file import ConfigFile, find_config, read_config
 from .consistency import contradictions
 from .setting_kinds import sentence, unknown_key
@@ -149,7 +149,10 @@ def resolve_paths(layers: Layers, folder: Path, *, file: ConfigFile | None) -> N
         is_from_file = file is not None and ":" in layers.place(name)
         base = file.folder if file is not None and is_from_file else folder
         if name == "cassettes":
-            layers.values[name] = expand(layers.values[name], base, globs=is_from_file)
+            given = layers.values[name]
+            layers.values[name] = expand(given, base, globs=is_from_file)
+            if is_from_file:
+                layers.values["doubts"] = empty_globs(given, base, place=layers.place(name))
         else:
             layers.values[name] = base / layers.values[name]
 

@@ -29,6 +29,7 @@ from .app import App
 from .assembly import Assembly
 from .bodies import Patience
 from .connections import Server
+from .consistency import is_loopback
 from .decks import DEFAULT
 from .evidence import judge_deck
 from .files import REAL, Files
@@ -182,6 +183,13 @@ async def start(
         answer_at_once=app.answer_at_once,
         takes_upload=app.takes_upload,
     )
+    if strangers := [host for host in settings.host if not is_loopback(host)]:
+        log.warning(
+            "warning: other machines can call this server at %s, with %s and a Host of %s.",
+            ", ".join(strangers),
+            "a key that it knows" if settings.auth == "strict" else f"any key (--auth {settings.auth})",
+            ", ".join(settings.allowed_hosts),
+        )
     loop = asyncio.get_running_loop()
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
     gc.collect()

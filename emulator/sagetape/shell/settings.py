@@ -99,6 +99,8 @@ class ServerSettings:
     max_age_s: float | None = None
     """Recordings older than this are warned about; None: however old."""
     explain: bool = False
+    doubts: tuple[str, ...] = ()
+    """What in the settings is no mistake and may be meant otherwise; told at start."""
     record_command: str = ""
     """What a miss says to run, where that is not `sagetape record`: a test runner's own command."""
     durability: str = "cache"
