@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -233,6 +235,29 @@ def test_doctor_as_json_is_one_object() -> None:
     assert found["source"] == "the real service"
     assert len(found["problems"]) == 1
     assert found["versions"]["botocore"]
+
+
+def test_doctor_waits_for_no_dripping_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the end never: the whole question has a limit, here of a third of a second."""
+    monkeypatch.setattr("sagetape.shell.diagnosis.HEALTH_WITHIN_S", 0.3)
+    ended = threading.Event()
+
+    def drip() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+            while not ended.wait(0.05):
+                client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        done = run("doctor", AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=url, AWS_DEFAULT_REGION="us-east-1")
+        ended.set()
+        dripping.join()
+    assert done.exit_code == 3
+    assert f"No Sagetape answers at {url}: no whole answer within 0.3 s." in done.stdout
 
 
 # --- faults -------------------------------------------------------------------------------------------------------

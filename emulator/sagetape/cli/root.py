@@ -17,6 +17,7 @@ import click
 from ..core.errors import CassetteError, SagetapeError
 from ..version import __version__
 from .commands import COMMANDS, GROUP
+from .descriptors import fill_closed_descriptors
 from .lazy import LazyGroup
 from .terminal import complain
 
@@ -28,6 +29,11 @@ BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: the reader, `head` perhaps, has seen 
 
 class RootGroup(LazyGroup):
     """Runs a command and translates what it raises."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """As click's, with a standard input, output and error to rely on."""
+        fill_closed_descriptors()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click's, but no exception of ours leaves it."""

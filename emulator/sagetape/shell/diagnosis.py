@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import platform
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +25,8 @@ from .keyring import WELL_KNOWN_KEYS
 
 FALLBACK_REGION: Final = "us-east-1"  # a missing region is a problem of its own; the address can be told all the same
 HEALTH_PATH: Final = "/_sagetape/health"
-HEALTH_TIMEOUT_S: Final = 3.0
+HEALTH_TIMEOUT_S: Final = 3.0  # of one wait for the network
+HEALTH_WITHIN_S: Final = 8.0  # from the look-up of the name to the last byte: the whole of doctor takes at most 10 s
 PACKAGES: Final = ("boto3", "botocore", "aiohttp", "click", "msgpack", "uvloop")
 PROXY_VARIABLES: Final = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 
@@ -83,7 +85,7 @@ def diagnose(
             f"No region is set{other}: boto3 raises NoRegionError. Set AWS_DEFAULT_REGION={found.region_to_set}."
         )
     if won and won.value and "://" in won.value:
-        note_server(found, won.value, ask_server or health)
+        note_server(found, won.value, ask_server or health_in_time)
     return found
 
 
@@ -130,6 +132,26 @@ def botocores_endpoint() -> str:
         aws_secret_access_key="doctor",
     )
     return str(client.meta.endpoint_url)
+
+
+def health_in_time(url: str) -> dict[str, Any]:
+    """As `health`, and TimeoutError when the whole takes too long: each byte of a dripping answer comes in time."""
+    answers: list[dict[str, Any] | Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(health(url))
+        except Exception as error:  # raised again by who waits
+            answers.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(HEALTH_WITHIN_S)
+    if not answers:
+        raise TimeoutError(f"no whole answer within {HEALTH_WITHIN_S:g} s")
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]
 
 
 def health(url: str) -> dict[str, Any]:
