@@ -207,8 +207,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if RECHUNK not in metafunc.fixturenames:
         metafunc.fixturenames.append(RECHUNK)
     cuts = [None, *(mark.args or CUTS)]
-    ids = [f"rechunk={cut or 'recorded'}" for cut in cuts]
-    metafunc.parametrize(RECHUNK, cuts, ids=ids, indirect=True)
+    metafunc.parametrize(RECHUNK, cuts, ids=list(map(cut_id, cuts)), indirect=True)
+
+
+def cut_id(cut: str | None) -> str:
+    """The part of a test's id that says how its streams are cut."""
+    return f"rechunk={cut or 'recorded'}"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
