@@ -32,8 +32,9 @@ def default_path(item: pytest.Item, folder: str, *, scope: str = "function") -> 
     classes = [node for node in item.listchain() if isinstance(node, pytest.Class)]
     owner = ".".join(node.name for node in classes)
     if scope == "class":
-        return base / module / f"{safe_name(owner or 'module', has_twin=any(map(has_twin, classes)))}{SUFFIX}"
-    name = safe_name(".".join(filter(None, (owner, test_name(item)))), has_twin=any(map(has_twin, (*classes, item))))
+        return base / module / f"{safe_name(owner or 'module', has_twin=any(has_twin(one) for one in classes))}{SUFFIX}"
+    is_twin = any(has_twin(one) for one in classes) or has_twin(item)
+    name = safe_name(".".join(filter(None, (owner, test_name(item)))), has_twin=is_twin)
     return base / module / f"{name}{SUFFIX}"
 
 
