@@ -28,6 +28,7 @@ CUTS: Final = ("character", "line", "byte", "anywhere")
 SCOPES: Final = ("session", "package", "module", "class", "function")
 """Of fixtures, the widest first."""
 MODES: Final = ("none", "once", "new_episodes", "all", "rewrite")
+PARTS_FOLDER: Final = ".sagetape-parts"
 
 MARKERS: Final = (
     "sagetape(*cassettes, upstream, endpoints, match, scrub, seed, clock, speed, exhausted, faults, rechunk, "
@@ -206,9 +207,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
     if RECHUNK not in metafunc.fixturenames:
         metafunc.fixturenames.append(RECHUNK)
-    cuts = [None, *(mark.args or CUTS)]
-    ids = [f"rechunk={cut or 'recorded'}" for cut in cuts]
-    metafunc.parametrize(RECHUNK, cuts, ids=ids, indirect=True)
+    cuts = [None, *dict.fromkeys(mark.args or CUTS)]
+    metafunc.parametrize(RECHUNK, cuts, ids=list(map(cut_id, cuts)), indirect=True)
+
+
+def cut_id(cut: str | None) -> str:
+    """The part of a test's id that says how its streams are cut."""
+    return f"rechunk={cut or 'recorded'}"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -311,7 +316,7 @@ class Verdicts:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if session.config.getoption("sagetape_record") or session.config.getoption("sagetape_record_mode", None):
+    if may_record(session.config):
         from .pytest_plugin.run import run_of
 
         run_of(session.config).begin()
@@ -322,12 +327,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         run_of(session.config).take_in(wishes)
 
 
+def may_record(config: pytest.Config) -> bool:
+    """Whether an option, the variable or the ini file asks for a recording, whatever CI says to it."""
+    options = (config.getoption("sagetape_record"), config.getoption("sagetape_record_mode", None))
+    others = (os.environ.get("SAGETAPE_RECORD"), config.getini("sagetape_record"))
+    return any(mode not in (None, "", "none") for mode in (*options, *others))
+
+
+def parts_folder(config: pytest.Config) -> str:
+    """Where workers of this process put their parts of the recordings."""
+    return str(config.rootpath / PARTS_FOLDER / str(os.getpid()))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tells an xdist worker where its parts of the recordings go."""
-    run = node.config.stash.get(RUN, None)
-    if run is not None:
-        node.workerinput["sagetape_parts"] = str(run.parts_folder)
+    node.workerinput["sagetape_parts"] = parts_folder(node.config)
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..core.verdict import RunVerdict, Verdict
-from ..testing import RUN, VERDICTS
+from ..testing import PARTS_FOLDER, RUN, VERDICTS, parts_folder
 from .options import Options, options_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ PASSED: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 ENDED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 CHOOSING: Final = ("keyword", "markexpr", "lf", "stepwise", "deselect", "ignore", "ignore_glob")
 """pytest's options under which a part of the tests runs."""
-PARTS_FOLDER: Final = ".sagetape-parts"
 
 
 def run_of(config: pytest.Config) -> Run:
@@ -109,7 +108,7 @@ class Run:
     def parts_folder(self) -> Path:
         """Where parts of this run are; a worker is told by the controller."""
         told = getattr(self.config, "workerinput", {}).get("sagetape_parts")
-        return Path(told) if told else self.config.rootpath / PARTS_FOLDER / str(os.getpid())
+        return Path(told or parts_folder(self.config))
 
     @property
     def writes_parts(self) -> bool:
