@@ -36,6 +36,11 @@ class TestDeck:
     # --- ways in ---
 
     @property
+    def owner(self) -> str:
+        """The test that uses the deck, or was the last to use it."""
+        return self._owner
+
+    @property
     def url(self) -> str:
         """The deck's `endpoint_url`, for any SDK in any language."""
         return self._backing.url

@@ -87,7 +87,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
         active.deck.errors.end()
         environment.restore()
         if wanted.scope == "function":
-            end_deck(active, run, item.nodeid)
+            end_deck(active, run)
 
     request.addfinalizer(end_test)
     return active.deck
@@ -104,7 +104,7 @@ def shared_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active | None:
     name = repr(wanted)
     if name not in decks:
         decks[name] = opened_deck(item, run, wanted)
-        node.addfinalizer(lambda: end_deck(decks.pop(name), run, node.nodeid or "the session"))
+        node.addfinalizer(lambda: end_deck(decks.pop(name), run, shared_by=node.nodeid or "the session"))
     return decks[name]
 
 
@@ -130,12 +130,18 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     return Active(deck, backing, wanted, places, guard, stamps)
 
 
-def end_deck(active: Active, run: Run, owner: str) -> None:
-    """Closes a deck; what went wrong inside fails the test that ends now."""
+def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
+    """Closes a deck; what went wrong inside fails the test that ends now.
+
+    Where several tests share the deck that one may be a stranger: pytest ends a module with its last test, whichever
+    that is. So the deck's own last test is named.
+    """
     failures = [*active.backing.close(), *changed(active.stamps)]
     deck = active.deck
+    owner = f"{shared_by} (last used by {deck.owner})" if shared_by else deck.owner
     run.ended(active.places, failures)
     deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
+    run.untold.append(deck.verdict_at_end)
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
         pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)
