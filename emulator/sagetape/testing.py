@@ -329,7 +329,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tells an xdist worker where its parts of the recordings go."""
+    """Tells an xdist worker how tests are distributed, and where its parts of the recordings go."""
+    node.workerinput["sagetape_dist"] = node.config.getoption("dist")
     run = node.config.stash.get(RUN, None)
     if run is not None:
         node.workerinput["sagetape_parts"] = str(run.parts_folder)

@@ -79,7 +79,7 @@ def test_failure_of_a_shared_deck_names_its_last_test(project: Project, real: St
         def test_plays(sagemaker_runtime):
             ask(sagemaker_runtime)
     """)
-    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    project.run("--sagetape-record=once", "--dist=loadfile").assert_outcomes(passed=1)
     project.pytester.makepyfile(
         test_it=(project.path / "test_it.py").read_text()
         + "\ndef test_changes(request):\n"
@@ -90,3 +90,70 @@ def test_failure_of_a_shared_deck_names_its_last_test(project: Project, real: St
     result.assert_outcomes(passed=2, errors=1)
     assert "test_it.py (last used by test_it.py::test_plays): its answers went out, but" in text_of(result)
     assert "was changed while" in text_of(result)
+
+
+COUNTED = """
+    pytestmark = pytest.mark.sagetape(scope="SCOPE", upstream="function:user_models:count")
+
+    class TestCounted:
+        @pytest.mark.parametrize("number", range(1, 5))
+        def test_counts(self, sagetape, sagemaker_runtime, number):
+            ask(sagemaker_runtime)
+            assert len(sagetape.journal) == number
+"""
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "session"])
+def test_scope_that_workers_would_tear_apart_is_refused(project: Project, scope: str) -> None:
+    """With workers that each take a part of the tests, a shared deck would play from its beginning in each of them."""
+    project.write(COUNTED.replace("SCOPE", scope))
+    result = project.run()
+    if not project.is_xdist:
+        result.assert_outcomes(passed=4)
+        return
+    result.assert_outcomes(errors=4)
+    assert "test_it.py::TestCounted::test_counts[1]: scope=" in text_of(result)
+    remedies = {"class": "--dist loadfile or --dist loadscope.", "module": "--dist loadfile.", "session": "(-n1)"}
+    assert remedies[scope] in text_of(result)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("scope", "arguments"),
+    [
+        ("class", ("-n2", "--dist=loadscope")),
+        ("class", ("-n2", "--dist=loadfile")),
+        ("module", ("-n2", "--dist=loadfile")),
+        ("module", ("-n1",)),
+        ("session", ("-n1",)),
+        ("session", ("-n1", "--dist=worksteal")),
+    ],
+)
+def test_scope_that_stays_in_one_worker_is_shared(project: Project, scope: str, arguments: tuple[str, ...]) -> None:
+    """Where one worker has all tests of the scope they share the deck, as without workers."""
+    project.write(COUNTED.replace("SCOPE", scope))
+    project.run(*arguments).assert_outcomes(passed=4)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("dist", "mark"), [("loadscope", "skipif(False, reason='')"), ("loadgroup", "xdist_group('a')")]
+)
+def test_ways_of_distribution_keep_some_tests_together(project: Project, dist: str, mark: str) -> None:
+    """`loadscope` parts a module's classes from its functions; `loadgroup` keeps nothing but groups."""
+    project.write(f"""
+        pytestmark = pytest.mark.sagetape(scope="module", upstream="{ECHO}")
+
+        @pytest.mark.{mark}
+        def test_together(sagetape):
+            pass
+
+        class TestApart:
+            def test_apart(self, sagetape):
+                pass
+    """)
+    result = project.run("-n2", f"--dist={dist}")
+    result.assert_outcomes(passed=1, errors=1)
+    assert f'test_it.py::TestApart::test_apart: scope="module" shares one deck, but the 2 workers of --dist {dist}' in (
+        text_of(result)
+    )

@@ -25,12 +25,8 @@ from .marks import Wanted, wanted_of
 from .parallel import take_per_thread
 from .paths import default_path, named_paths
 from .run import Run, run_of
+from .sharing import NODES, refuse_scattered
 
-SCOPES: Final[dict[str, type[pytest.Collector]]] = {
-    "class": pytest.Class,
-    "module": pytest.Module,
-    "session": pytest.Session,
-}
 ACTIVE: Final[pytest.StashKey[dict[str, Active]]] = pytest.StashKey()
 
 
@@ -97,9 +93,10 @@ def shared_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active | None:
     """The open deck of a wider scope, made by the first of its tests; None where every test has its own."""
     if wanted.scope == "function":
         return None
-    node = item.getparent(SCOPES[wanted.scope])
+    node = item.getparent(NODES[wanted.scope])
     if node is None:
         raise SagetapeError(f'this test is in no {wanted.scope}. Write scope="module", or leave scope= out.')
+    refuse_scattered(item, wanted.scope)
     decks = node.stash.setdefault(ACTIVE, {})
     name = repr(wanted)
     if name not in decks:
