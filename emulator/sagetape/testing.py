@@ -280,14 +280,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """What the deck saw stands in the report: as a section where the test failed, as data for the summary."""
-    deck = item.stash.get(DECK, None)
-    if deck is None:
+    deck, run = item.stash.get(DECK, None), item.config.stash.get(RUN, None)
+    if run is None:
         return (yield)
-    from .pytest_plugin.reporting import add_properties, annotate
+    from .pytest_plugin.reporting import add_properties, annotate, send
 
-    add_properties(item, deck, call.when)
+    if deck is not None:
+        add_properties(item, deck, call.when)
     report = yield
-    annotate(report, deck)
+    if deck is not None:
+        annotate(report, deck)
+    send(report, run)
     return report
 
 
@@ -310,9 +313,12 @@ class Verdicts:
         self.tests += hasattr(report, "sagetape_test")
         if report.skipped or (report.failed and report.when == "setup"):
             self.not_run.add(report.nodeid.partition("::")[0])
-        found = getattr(report, "sagetape", None)
-        if found is not None:
-            self.found.append(found)
+        self.found += getattr(report, "sagetape", ())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """What a worker knew when its tests had ended; one that died says nothing."""
+        self.found += (getattr(node, "workeroutput", None) or {}).get("sagetape", ())
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -341,7 +347,8 @@ def parts_folder(config: pytest.Config) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tells an xdist worker where its parts of the recordings go."""
+    """Tells an xdist worker how tests are distributed, and where its parts of the recordings go."""
+    node.workerinput["sagetape_dist"] = node.config.getoption("dist")
     node.workerinput["sagetape_parts"] = parts_folder(node.config)
 
 

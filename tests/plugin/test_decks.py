@@ -210,10 +210,17 @@ def test_class_scope_names_the_class(project: Project, real: Standin) -> None:
         @pytest.mark.sagetape(scope="class")
         class TestTalk:
             def test_a(self, sagemaker_runtime):
-                ask(sagemaker_runtime)
+                assert ask(sagemaker_runtime) == b'{"number": 1}'
+
+            def test_b(self, sagetape, sagemaker_runtime):
+                assert ask(sagemaker_runtime) == b'{"number": 2}'
+                assert len(sagetape.journal) == 2
     """)
-    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    project.run("--sagetape-record=once", "--dist=loadscope").assert_outcomes(passed=2)
     assert project.tapes() == ["cassettes/test_it/TestTalk.tape"]
+    result = project.run("--dist=loadscope")
+    result.assert_outcomes(passed=2)
+    assert "tests: 2 on 1 deck: 1 hit; requests: 2 recorded" in text_of(result)
 
 
 def test_marker_arguments_reach_the_deck(project: Project) -> None:

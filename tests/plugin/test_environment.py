@@ -115,8 +115,12 @@ def test_fixtures_of_several_tests_are_none_of_the_first(project: Project) -> No
     project.run().assert_outcomes(passed=2)
 
 
+@pytest.mark.alone  # a session has one worker
+@pytest.mark.parametrize("arguments", [(), ("-n1",)])
 @pytest.mark.parametrize("scope", ["class", "module", "session"])
-def test_a_deck_of_several_tests_is_there_for_their_fixtures(project: Project, scope: str) -> None:
+def test_a_deck_of_several_tests_is_there_for_their_fixtures(
+    project: Project, scope: str, arguments: tuple[str, ...]
+) -> None:
     """Clients of fixtures of the deck's own scope are made for it, and answered in all its tests."""
     project.write(f"""
         pytestmark = pytest.mark.sagetape(scope="{scope}", upstream="function:user_models:count")
@@ -133,4 +137,4 @@ def test_a_deck_of_several_tests_is_there_for_their_fixtures(project: Project, s
                 ask(client)
                 sagetape.assert_invoked("churn", times=2)
     """)
-    project.run("--dist=loadfile").assert_outcomes(passed=2)
+    project.run(*arguments).assert_outcomes(passed=2)

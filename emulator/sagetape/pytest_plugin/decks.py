@@ -23,7 +23,7 @@ class TestDeck:
 
     def __init__(self, backing: Backing, owner: str, *, allow_misses: bool = False, remedy: str = "") -> None:
         self._backing = backing
-        self._owner = owner
+        self.owner = owner
         self._allows_misses = allow_misses
         self._remedy = remedy
         self._attached: list[Any] = []
@@ -141,7 +141,7 @@ class TestDeck:
             self._hear()
             self.check_misses()
         except SagetapeError as error:
-            pytest.fail(f"{self._owner}: {error}", pytrace=False)
+            pytest.fail(f"{self.owner}: {error}", pytrace=False)
         self.check_defects()
 
     def _hear(self) -> None:
@@ -161,17 +161,17 @@ class TestDeck:
         if defects:
             told = "\n".join(defects)
             pytest.fail(
-                f"{self._owner}: a defect of the emulator, not of the test. Report it with this:\n{told}", pytrace=False
+                f"{self.owner}: a defect of the emulator, not of the test. Report it with this:\n{told}", pytrace=False
             )
 
     def _miss_text(self, misses: Iterable[Entry]) -> str:
-        return miss_text(list(misses), self._owner, remedy=self._remedy)
+        return miss_text(list(misses), self.owner, remedy=self._remedy)
 
     # --- for the plugin ---
 
     def begin_test(self, owner: str) -> None:
         """Another test of the same scope begins: what was missed before is not its fault."""
-        self._owner = owner
+        self.owner = owner
         self._first = len(self.misses)
         self._has_told = False
 

@@ -25,12 +25,8 @@ from .marks import Wanted, wanted_of
 from .parallel import take_per_thread
 from .paths import default_path, named_paths
 from .run import Run, run_of
+from .sharing import NODES, refuse_scattered
 
-SCOPES: Final[dict[str, type[pytest.Collector]]] = {
-    "class": pytest.Class,
-    "module": pytest.Module,
-    "session": pytest.Session,
-}
 ACTIVE: Final[pytest.StashKey[dict[str, Active]]] = pytest.StashKey()
 
 
@@ -87,7 +83,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
         active.deck.errors.end()
         environment.restore()
         if wanted.scope == "function":
-            end_deck(active, run, item.nodeid)
+            end_deck(active, run)
 
     request.addfinalizer(end_test)
     return active.deck
@@ -97,14 +93,15 @@ def shared_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active | None:
     """The open deck of a wider scope, made by the first of its tests; None where every test has its own."""
     if wanted.scope == "function":
         return None
-    node = item.getparent(SCOPES[wanted.scope])
+    node = item.getparent(NODES[wanted.scope])
     if node is None:
         raise SagetapeError(f'this test is in no {wanted.scope}. Write scope="module", or leave scope= out.')
+    refuse_scattered(item, wanted.scope)
     decks = node.stash.setdefault(ACTIVE, {})
     name = repr(wanted)
     if name not in decks:
         decks[name] = opened_deck(item, run, wanted)
-        node.addfinalizer(lambda: end_deck(decks.pop(name), run, node.nodeid or "the session"))
+        node.addfinalizer(lambda: end_deck(decks.pop(name), run, shared_by=node.nodeid or "the session"))
     return decks[name]
 
 
@@ -130,12 +127,18 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     return Active(deck, backing, wanted, places, guard, stamps)
 
 
-def end_deck(active: Active, run: Run, owner: str) -> None:
-    """Closes a deck; what went wrong inside fails the test that ends now."""
+def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
+    """Closes a deck; what went wrong inside fails the test that ends now.
+
+    Where several tests share the deck that one may be a stranger: pytest ends a module with its last test, whichever
+    that is. So the deck's own last test is named.
+    """
     failures = [*active.backing.close(), *changed(active.stamps)]
     deck = active.deck
+    owner = f"{shared_by} (last used by {deck.owner})" if shared_by else deck.owner
     run.ended(active.places, failures)
     deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
+    run.untold.append(deck.verdict_at_end)
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
         pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .decks import TestDeck
+from .run import Run
 
 TITLE = "Sagetape"
 
@@ -24,13 +25,16 @@ def add_properties(item: pytest.Item, deck: TestDeck, when: str) -> None:
 
 
 def annotate(report: pytest.TestReport, deck: TestDeck) -> None:
-    """Puts the section into a failed report, and the verdict into the last one."""
+    """Puts the section into a failed report, and says in the last one that the test had a deck."""
     if report.failed:
         text = deck.section()
         if text:
             report.sections.append((TITLE, text))
     if report.when == "teardown":
         report.sagetape_test = True  # type: ignore[attr-defined]
-    if report.when == "teardown" and deck.verdict_at_end is not None:
-        report.sagetape = deck.verdict_at_end.as_dict()  # type: ignore[attr-defined]
         deck.verdict_at_end = None
+
+
+def send(report: pytest.TestReport, run: Run) -> None:
+    """Puts the verdicts of all decks that have ended into the report, whichever tests they belong to."""
+    report.sagetape = run.take_untold()  # type: ignore[attr-defined]

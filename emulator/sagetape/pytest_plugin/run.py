@@ -45,6 +45,8 @@ class Run:
         self.is_failed = False
         self.failures: list[str] = []
         """What went wrong at the end of the run; it fails the run."""
+        self.untold: list[Verdict] = []
+        """Of decks that have ended, and that no report has told yet."""
         self.unmerged = 0
         """Interactions that are in parts still."""
         self._hub: Hub | None = None
@@ -94,6 +96,11 @@ class Run:
             "cassettes": [{**use, "path": self.shown(use["path"])} for use in values["cassettes"]],
         }
         return Verdict.from_dict(values)
+
+    def take_untold(self) -> list[dict[str, Any]]:
+        """The verdicts that were not told yet, as data."""
+        told, self.untold = self.untold, []
+        return [verdict.as_dict() for verdict in told]
 
     def shown(self, path: str | Path) -> str:
         """A path from the root folder of the run, where it is inside."""
@@ -148,8 +155,9 @@ class Run:
             self._hub.stop()
             self._hub = None
         if self.worker is not None:
+            getattr(self.config, "workeroutput")["sagetape"] = self.take_untold()  # noqa: B009  # xdist's
             return
-        found = [Verdict.from_dict(values) for values in reports]
+        found = [Verdict.from_dict(values) for values in (*reports, *self.take_untold())]
         self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
         self.verdict = RunVerdict(tuple(found), tuple(self._unused_files(session, found)), tuple(self.notes))
         from .summary import write_reports

@@ -1,0 +1,46 @@
+"""Where tests may share a deck: in one process. Workers of pytest-xdist that each had a share of the tests would each
+have a deck of their own, which plays from the beginning: wrong answers in green tests.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from ..core.errors import SagetapeError
+
+NODES: Final[dict[str, type[pytest.Collector]]] = {
+    "class": pytest.Class,
+    "module": pytest.Module,
+    "session": pytest.Session,
+}
+"""What the tests of a scope have in common."""
+
+
+def refuse_scattered(item: pytest.Item, scope: str) -> None:
+    """Raises SagetapeError where other tests of the scope may run in another worker."""
+    told = getattr(item.config, "workerinput", {})
+    dist = told.get("sagetape_dist", "no")
+    if told.get("workercount", 1) == 1 or dist == "each" or is_together(item, scope, dist=dist):
+        return
+    where = f'scope="{scope}" shares one deck, but the {told["workercount"]} workers of --dist {dist} each have a part'
+    if scope == "session":
+        raise SagetapeError(f"{where} of the session. Run it in one worker (-n1), or take a cassette for each module.")
+    raise SagetapeError(f"{where} of this {scope}. Keep it in one worker: --dist loadfile{finer(item, scope)}.")
+
+
+def is_together(item: pytest.Item, scope: str, *, dist: str) -> bool:
+    """Whether this way of distribution gives all tests of the scope to one worker."""
+    if scope == "session":
+        return False
+    if dist == "loadgroup":  # tests that are in no group are scattered
+        return item.get_closest_marker("xdist_group") is not None
+    if dist == "loadscope":  # a class is a scope of its own, and parts with the rest of its module
+        return scope == "class" or item.getparent(pytest.Class) is None
+    return dist == "loadfile"
+
+
+def finer(item: pytest.Item, scope: str) -> str:
+    """The finer way of distribution, where it is enough."""
+    return " or --dist loadscope" if is_together(item, scope, dist="loadscope") else ""
