@@ -7,7 +7,6 @@ cassette damaged or of another version, 7 credentials or a secret found, 8 confi
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import traceback
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import click
 
 from ..core.errors import CassetteError, SagetapeError
+from ..shell.ready import close_output, unwritten_output
 from ..version import __version__
 from .commands import COMMANDS, GROUP
 from .descriptors import fill_closed_descriptors
@@ -25,6 +25,8 @@ UNEXPECTED: Final = 1
 TIMED_OUT: Final = 9
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: the reader, `head` perhaps, has seen enough
+NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)))
+"""Why standard output takes no more; what fails on a file names it."""
 
 
 class RootGroup(LazyGroup):
@@ -33,7 +35,10 @@ class RootGroup(LazyGroup):
     def main(self, *args: Any, **options: Any) -> Any:
         """As click's, with a standard input, output and error to rely on."""
         fill_closed_descriptors()
-        return super().main(*args, **options)
+        try:
+            return super().main(*args, **options)
+        except OSError as error:  # of click's own output: help, version, completion
+            sys.exit(explained(error))
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click's, but no exception of ours leaves it."""
@@ -53,11 +58,6 @@ class RootGroup(LazyGroup):
             ctx.exit(explained(error))
 
 
-def close_output() -> None:
-    """Sends what is left for standard output nowhere: Python flushes it at its end and would complain once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def explained(error: Exception) -> int:
     """Says on standard error what went wrong; returns the exit code."""
     if isinstance(error, SagetapeError):
@@ -66,6 +66,9 @@ def explained(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         complain(f"{error.filename}: a name in this path is longer than its file system takes. Shorten it.")
         return CassetteError.exit_code
+    if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
+        close_output()
+        return explained(unwritten_output(error))
     if isinstance(error, TimeoutError):
         complain(f"{error or 'Timed out'}. Nothing answered in time. Is the server still running? Try sagetape doctor.")
         return TIMED_OUT

@@ -93,10 +93,13 @@ def accounts_of(given: tuple[str, ...]) -> tuple[str, ...]:
 
 async def outcomes_of(cassette: Any, limits: Limits, asked: dict[str, Any]) -> list[Outcome]:
     """Asks one cassette's questions."""
+    from ..shell.authorities import check_authorities
     from ..shell.drift import Questions, chosen_numbers, limits_of
     from ..shell.upstreams import Settings, parse_upstream
 
     ca_file = str(asked["upstream_ca"]) if asked["upstream_ca"] else None
+    if ca_file is not None:
+        check_authorities(Path(ca_file))
     settings = Settings(folder=Path.cwd(), allowed_hosts=frozenset(asked["hosts"]), ca_file=ca_file)
     upstream = parse_upstream(asked["upstream"], settings)
     questions = Questions(

@@ -23,6 +23,7 @@ from ..core.secrets import Scanner
 from ..core.unwrap import find_zstd
 from ..version import __version__
 from . import upstreams
+from .authorities import check_authorities
 from .clock import Clock, RealClock, VirtualClock
 from .custom import matcher_with, named_in
 from .decks import DEFAULT, Decks, Player
@@ -64,6 +65,8 @@ class Assembly:
     def __post_init__(self) -> None:
         given = self.settings.seed
         self.seed = secrets.randbelow(SEED_MAX) if given is None else given
+        if self.settings.upstream_ca is not None:
+            check_authorities(self.settings.upstream_ca)
         self._played = tuple(Cassette.open(path, files=self.files) for path in self.settings.cassettes)
         self.decks = Decks(self._first_player)
         for spec in self.settings.upstreams():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import signal
@@ -40,6 +39,7 @@ from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
 from .readers import Readers
+from .ready import check_files, say_ready, write_port_file
 from .request_ids import RequestIds
 from .settings import ServerSettings
 from .summary import sum_up
@@ -143,6 +143,7 @@ async def start(
     keep_freed_memory()
     token = token_from(environ)
     keyring = keyring_for(settings, environ, home=home)
+    check_files(settings)
     sockets = listen(settings)  # before a cassette is made: a taken port leaves nothing behind
     try:
         assembly = Assembly(settings, live_secrets=keyring.live_secrets(), files=files, groups_syncs=True)
@@ -253,18 +254,10 @@ def files_for_connections(settings: ServerSettings) -> int:
 
 
 def announce(running: Running, settings: ServerSettings) -> None:
-    """The ready line on standard output, and the port file."""
-    fields = running.ready_fields()
+    """The port file, then the ready line on standard output. Raises ConfigError when one cannot be written."""
     if settings.port_file is not None:
-        scratch = settings.port_file.with_name(f"{settings.port_file.name}.{os.getpid()}")
-        scratch.write_text(f"{running.port}\n")
-        scratch.replace(settings.port_file)
-    if settings.json:
-        line = json.dumps({"event": "ready", **fields})
-    else:
-        line = "sagetape ready " + " ".join(f"{key}={value}" for key, value in fields.items())
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        write_port_file(settings.port_file, running.port)
+    say_ready(running.ready_fields(), as_json=settings.json)
 
 
 def remove_port_file(settings: ServerSettings) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..core.errors import ConfigError
+from .ready import scratch_of, unwritten_file
 
 VARIABLE: Final = "SAGETAPE_TOKEN"
 TOKEN_BYTES: Final = 16
@@ -39,7 +40,7 @@ def token_from(environ: Mapping[str, str]) -> str:
 
 def file_with_token(path: Path, token: str) -> None:
     """Writes the token where only its owner reads it. Raises ConfigError where that cannot be done."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    scratch = scratch_of(path)
     try:
         scratch.unlink(missing_ok=True)
         # Made anew and never followed: whoever could put a link or an open file there would read the token.
@@ -48,7 +49,4 @@ def file_with_token(path: Path, token: str) -> None:
             file.write(f"{token}\n")
         scratch.replace(path)
     except OSError as error:
-        text = (
-            f"--token-file {path} cannot be written: {error.strerror}. Name a file in a folder that you may write to."
-        )
-        raise ConfigError(text) from None
+        raise unwritten_file("--token-file", path, error) from None
