@@ -133,11 +133,12 @@ def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
     Where several tests share the deck that one may be a stranger: pytest ends a module with its last test, whichever
     that is. So the deck's own last test is named.
     """
-    failures = [*active.backing.close(), *changed(active.stamps)]
+    failures = [run.told(text, active.places) for text in (*active.backing.close(), *changed(active.stamps))]
     deck = active.deck
     owner = f"{shared_by} (last used by {deck.owner})" if shared_by else deck.owner
     run.ended(active.places, failures)
-    deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
+    verdict = active.backing.verdict()
+    deck.verdict_at_end = run.judged(verdict, owner, active.wanted, deck.blocked, failures, places=active.places)
     run.untold.append(deck.verdict_at_end)
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
@@ -172,9 +173,10 @@ def places_of(item: pytest.Item, run: Run, wanted: Wanted) -> Places:
     paths = named or (own_path(item, run, scope=wanted.scope),)
     mode = run.options.mode
     target = paths[0]
-    if mode == "once" and target.is_file():
+    if mode == "once" and run.was_there(target):
         mode = "none"
     if mode != "none":
+        run.begin_recording(target)
         part = run.part_of(target) if run.writes_parts else None
         is_played = mode == "new_episodes" and target.is_file()
         return Places((*([target] if is_played and part else []), *present(paths[1:])), target, part)
@@ -226,7 +228,9 @@ def deck_keywords(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -
     if options.seed is not None:
         given.setdefault("seed", options.seed)
     if places.target is not None:
-        given["mode"] = "all" if options.mode == "rewrite" else options.mode
+        # That it is recorded was decided when the run first met the cassette, not anew for each test that shares it;
+        # a part of a rewrite begins empty.
+        given["mode"] = "all" if options.mode == "all" else "new_episodes"
         given["record_to"] = places.part or places.target
         given["upstream"] = wanted.upstream or options.upstream or real_upstream()
     elif wanted.upstream:

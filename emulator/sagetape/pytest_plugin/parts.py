@@ -7,24 +7,33 @@ cassette that it is a part of.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ..core.errors import CassetteError
+from ..core.meaning.comparison import counted
+from ..core.values import valueclass
 from ..shell import host_os
 from ..shell.store import Cassette, CassetteSettings
 from ..shell.store.rewriting import RewriteCassette
+from .overlaps import Overlaps
 
 PART: Final = ".tape"
 NOTE: Final = ".of"
+MODE: Final = "mode"
+"""The file in a folder of parts that says in which mode they were recorded."""
+PASSED: Final = "rewrite, passed"
 
 
-def part_path(folder: Path, target: Path, worker: str) -> Path:
+def part_path(folder: Path, target: Path, worker: str, *, mode: str = "new_episodes") -> Path:
     """The part of a cassette that one process writes; its note is written now."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODE).write_text(mode, "utf-8")
     digest = hashlib.blake2b(str(target).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     part = folder / f"{digest}.{worker}{PART}"
     part.with_suffix(NOTE).write_text(str(target), "utf-8", "surrogateescape")
@@ -32,10 +41,26 @@ def part_path(folder: Path, target: Path, worker: str) -> Path:
 
 
 def abandoned(parent: Path) -> Iterator[Path]:
-    """Folders of runs that do not run any more; a folder is named after the process."""
+    """Folders of runs that do not run any more, also of an earlier one of this process, after which each is named."""
     for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
-        if folder.name.isdigit() and not host_os.is_alive(int(folder.name)):
+        if folder.name.isdigit() and (int(folder.name) == os.getpid() or not host_os.is_alive(int(folder.name))):
             yield folder
+
+
+def pass_rewrite(folder: Path) -> None:
+    """Notes that every test of a rewrite passed: its parts may replace the old cassettes, now or later."""
+    (folder / MODE).write_text(PASSED, "utf-8")
+
+
+def recover(folder: Path, *, shown: Callable[[Path], str]) -> Merged:
+    """Takes in what a run left behind, in its own mode. A rewrite that did not pass must not change a cassette."""
+    mode = (folder / MODE).read_text("utf-8") if (folder / MODE).is_file() else ""
+    if mode != "rewrite":
+        return merge_folder(folder, mode="rewrite" if mode == PASSED else mode, skipped=frozenset(), shown=shown)
+    count = kept_in(folder)
+    remove(folder)
+    what = counted(count, "interaction")
+    return Merged([f"a rewrite did not pass, so {what} that it had recorded are in no cassette and were thrown away"])
 
 
 @dataclass(slots=True)
@@ -45,9 +70,37 @@ class Merged:
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """Parts that could not be put into their cassettes."""
+    dropped: int = 0
+    """Interactions that another part had as well."""
 
 
-def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str]) -> Merged:
+@valueclass(frozen=True, slots=True)
+class Tally:
+    """What became of the parts of one cassette."""
+
+    dropped: int = 0
+    """Takes that another part had as well."""
+    differing: int = 0
+    """Requests that parts hold with different answers."""
+    gone: int = 0
+    """Takes of the old recording that a rewrite did not record again."""
+
+    def notes(self, name: str) -> Iterator[str]:
+        """What the user should know of it."""
+        if self.differing:
+            yield (
+                f"{name}: {counted(self.differing, 'request')} got different answers on different workers. All answers "
+                "are kept, and each test is given them in this order; give the tests cassettes of their own if that "
+                "is wrong"
+            )
+        if self.gone:
+            yield (
+                f"{name}: {counted(self.gone, 'interaction')} of the old recording did not come again and "
+                f"{'is' if self.gone == 1 else 'are'} gone; tests that share a cassette are to be rewritten together"
+            )
+
+
+def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str], shown: Callable[[Path], str]) -> Merged:
     """Puts every part into its cassette and removes it; a sentence for each that could not be.
 
     `skipped` are parts of recordings that had failures: they stay where they are.
@@ -60,24 +113,31 @@ def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str]) -> Merged:
     for target, files in parts.items():
         present = [part for part in files if part.is_file()]
         if any(str(part) in skipped for part in present) and mode == "rewrite":
-            found.notes.append(f"{target}: not replaced, because its recording had failures")
+            found.notes.append(f"{shown(target)}: not replaced, because its recording had failures")
             continue
         try:
-            merge(present, target, mode=mode)
+            tally = merge(present, target, mode=mode)
         except (CassetteError, OSError) as error:
             found.failures.append(
-                f"{target}: not merged ({error}); what was answered for it is not recorded yet. Its parts are in "
-                f"{folder}: make the place writable, and the next recording run takes them in"
+                f"{shown(target)}: not merged ({error}); what was answered for it is not recorded yet. Its parts are "
+                f"in {folder}: make the place writable, and the next recording run takes them in"
             )
             continue
+        found.dropped += tally.dropped
+        found.notes += tally.notes(shown(target))
         for part in files:
             part.unlink(missing_ok=True)
             part.with_suffix(NOTE).unlink(missing_ok=True)
     if not any(folder.glob(f"*{PART}")):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
+        remove(folder)
     return found
+
+
+def remove(folder: Path) -> None:
+    """Removes a folder of parts, and the one around it when it was the last."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def kept_in(folder: Path) -> int:
@@ -92,19 +152,25 @@ def kept_in(folder: Path) -> int:
     return count
 
 
-def merge(parts: list[Path], target: Path, *, mode: str) -> None:
-    """Appends parts to a cassette in order; with `rewrite` they are all that it holds afterwards."""
+def merge(parts: list[Path], target: Path, *, mode: str) -> Tally:
+    """Appends parts to a cassette in order; with `rewrite` they are all that it holds afterwards.
+
+    What several parts hold alike is taken once: tests that share a cassette ask the same on different workers.
+    """
     if not parts:
-        return
-    with Cassette.open(parts[0]) as first:
-        settings = CassetteSettings(match=first.settings.match, scrub=first.settings.scrub, seed=first.settings.seed)
-    whole: Cassette
-    if mode == "rewrite":
-        whole = RewriteCassette.begin(target, settings=settings)
-    else:
-        whole = Cassette.open(target, writable=True, settings=None if target.is_file() else settings)
-    with whole:
-        for part in parts:
-            with Cassette.open(part) as source:
-                for number in source.numbers():
-                    whole.append(source.read(number), source.key(number), replace=mode == "all")
+        return Tally()
+    with ExitStack() as stack:
+        sources = [stack.enter_context(Cassette.open(part)) for part in parts]
+        first = sources[0].settings
+        settings = CassetteSettings(match=first.match, scrub=first.scrub, seed=first.seed)
+        overlaps = Overlaps(sources)
+        gone = overlaps.missing_from(target) if mode == "rewrite" else 0
+        whole: Cassette
+        if mode == "rewrite":
+            whole = RewriteCassette.begin(target, settings=settings)
+        else:
+            whole = Cassette.open(target, writable=True, settings=None if target.is_file() else settings)
+        with whole:
+            for source, number in overlaps.distinct():
+                whole.append(source.read(number), source.key(number), replace=mode == "all")
+    return Tally(overlaps.dropped, overlaps.differing, gone)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from ..core.errors import CassetteError
+from ..core.values import valueclass
 from ..core.verdict import RunVerdict, Verdict
 from ..testing import PARTS_FOLDER, RUN, VERDICTS, parts_folder
 from .options import Options, options_of
@@ -33,6 +35,17 @@ def run_of(config: pytest.Config) -> Run:
     return run
 
 
+@valueclass(frozen=True, slots=True)
+class Held:
+    """What a cassette held before this run recorded into it."""
+
+    end: int = 0
+    """The number that its next interaction gets."""
+    count: int = 0
+    """Interactions that can be played."""
+    lanes: frozenset[str] = frozenset()
+
+
 class Run:
     """A run. In an xdist worker it has no end of its own: the controller merges, sums up and reports."""
 
@@ -54,6 +67,8 @@ class Run:
         self._lock = threading.Lock()
         self._files: set[Path] = set()
         self._dirty: set[Path] = set()
+        self._was_there: dict[Path, bool] = {}
+        self._held: dict[str, Held] = {}
 
     # --- while tests run ---
 
@@ -74,6 +89,17 @@ class Run:
         if text not in self.notes:
             self.notes.append(text)
 
+    def was_there(self, target: Path) -> bool:
+        """Whether a cassette was there before this run asked for it: `once` records one for all tests that share it."""
+        with self._lock:
+            return self._was_there.setdefault(target, target.is_file())
+
+    def begin_recording(self, target: Path) -> None:
+        """Something is about to be recorded into a cassette: notes what it holds, the first time."""
+        with self._lock:
+            if str(target) not in self._held:
+                self._held[str(target)] = held_in(target)
+
     def opened(self, places: Places) -> None:
         """A test has opened these files."""
         self._files.update(places.played)
@@ -84,16 +110,30 @@ class Run:
             self._dirty.add(places.part)
 
     def judged(
-        self, verdict: Verdict, owner: str, wanted: Wanted, blocked: Iterable[str], failures: Iterable[str]
+        self,
+        verdict: Verdict,
+        owner: str,
+        wanted: Wanted,
+        blocked: Iterable[str],
+        failures: Iterable[str],
+        *,
+        places: Places,
     ) -> Verdict:
-        """A deck's verdict with the test's name and what the deck itself cannot know; paths as the user sees them."""
+        """A deck's verdict with the test's name and what the deck itself cannot know; paths as the user sees them.
+
+        What this run recorded itself is nothing that a test should have played.
+        """
         values = verdict.as_dict()
+        for kind in ("warnings", "damage", "misses", "unreached"):
+            values[kind] = tuple(self.told(text, places) for text in values[kind])
+        held = None if places.target is None else self._held.get(str(places.target))
         values |= {
             "name": owner,
             "allow_unused": wanted.allow_unused,
             "blocked": tuple(dict.fromkeys(blocked)),
-            "failures": tuple(dict.fromkeys(failures)),
-            "cassettes": [{**use, "path": self.shown(use["path"])} for use in values["cassettes"]],
+            "failures": tuple(self.told(text, places) for text in dict.fromkeys(failures)),
+            "cassettes": list(self._uses_before(values["cassettes"], places)),
+            "unvisited": [one for one in values["unvisited"] if held is None or one["lane"] in held.lanes],
         }
         return Verdict.from_dict(values)
 
@@ -101,6 +141,23 @@ class Run:
         """The verdicts that were not told yet, as data."""
         told, self.untold = self.untold, []
         return [verdict.as_dict() for verdict in told]
+
+    def _uses_before(self, uses: Iterable[Mapping[str, Any]], places: Places) -> Iterator[dict[str, Any]]:
+        """The uses without what was recorded in this run."""
+        for use in uses:
+            held = self._held.get(use["path"])
+            if use["path"] == str(places.part) or (held is not None and not held.count):
+                continue
+            played, total = use["played"], use["total"]
+            if held is not None:
+                played, total = [number for number in played if number < held.end], min(total, held.count)
+            yield {"path": self.shown(use["path"]), "total": total, "played": played}
+
+    def told(self, text: str, places: Places) -> str:
+        """A sentence that names the cassette where the deck named its part."""
+        if places.part is None or places.target is None:
+            return text
+        return text.replace(str(places.part), self.shown(places.target)).replace(places.part.name, places.target.name)
 
     def shown(self, path: str | Path) -> str:
         """A path from the root folder of the run, where it is inside."""
@@ -126,17 +183,17 @@ class Run:
         """This process's part of a cassette."""
         from .parts import part_path
 
-        return part_path(self.parts_folder, target, self.worker or "main")
+        return part_path(self.parts_folder, target, self.worker or "main", mode=self.options.mode)
 
     def begin(self) -> None:
         """Takes in what a run that was killed left behind."""
         if self.worker is None and self.options.is_recording:
-            from .parts import abandoned, merge_folder
+            from .parts import abandoned, recover
 
             for folder in abandoned(self.config.rootpath / PARTS_FOLDER):
-                merged = merge_folder(folder, mode="new_episodes", skipped=frozenset())
+                merged = recover(folder, shown=self.shown)
                 told = (*merged.notes, *merged.failures)
-                self.notes += [f"recovered from a run that was cut off: {line}" for line in told]
+                self.notes += [f"of an earlier run: {line}" for line in told]
 
     def take_in(self, wishes: Iterable[str]) -> None:
         """Makes cassettes of what other tools recorded. Raises pytest.UsageError."""
@@ -171,19 +228,22 @@ class Run:
         folder = self.parts_folder
         if not folder.is_dir():
             return
-        from .parts import kept_in, merge_folder
+        from .parts import kept_in, merge_folder, pass_rewrite
 
         if self.options.mode == "rewrite" and (failed or failures):
             self.notes.append(
-                f"not everything passed, so no cassette was replaced; what was recorded is in {self.shown(folder)} and "
-                "the next recording run takes it in. Delete the folder to forget it."
+                f"not everything passed, so no cassette was replaced; what was recorded is in {self.shown(folder)} "
+                "until the next recording run, which throws it away."
             )
             self.unmerged = kept_in(folder)
             return
-        merged = merge_folder(folder, mode=self.options.mode, skipped=frozenset(map(str, self._dirty)))
+        if self.options.mode == "rewrite":
+            pass_rewrite(folder)
+        skipped = frozenset(map(str, self._dirty))
+        merged = merge_folder(folder, mode=self.options.mode, skipped=skipped, shown=self.shown)
         self.notes += merged.notes
         self.failures += merged.failures
-        self.unmerged = kept_in(folder)
+        self.unmerged = kept_in(folder) + merged.dropped
 
     def _unused_files(self, session: pytest.Session, found: Iterable[Verdict]) -> Iterable[str]:
         """Cassettes beside those that were used which no test opened; unknown where only some of the tests ran."""
@@ -214,6 +274,21 @@ class Run:
             from .summary import print_summary
 
             print_summary(reporter, self)
+
+
+def held_in(path: Path) -> Held:
+    """What a cassette holds; nothing that could be said of one that cannot be read."""
+    if not path.is_file():
+        return Held()
+    from ..shell.store import Cassette
+
+    try:
+        with Cassette.open(path) as cassette:
+            found = list(cassette.summaries())
+    except CassetteError:
+        return Held()  # told by who opens it to record
+    lanes = frozenset(one.session.lane for one in found if one.session is not None)
+    return Held(max((one.number for one in found), default=-1) + 1, len(found), lanes)
 
 
 def top_folder(path: Path, name: str) -> Path | None:
