@@ -283,7 +283,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         add_properties(item, deck, call.when)
     report = yield
     if deck is not None:
-        annotate(report, deck)
+        annotate(report, deck, run)
     send(report, run)
     return report
 
@@ -293,6 +293,8 @@ class Verdicts:
 
     def __init__(self) -> None:
         self.found: list[dict[str, Any]] = []
+        self.forgotten: list[str] = []
+        """Misses that no test failed for, a sentence each."""
         self.tests = 0
         """Tests that had a deck, of their own or shared."""
         self.not_run: set[str] = set()
@@ -307,12 +309,18 @@ class Verdicts:
         self.tests += hasattr(report, "sagetape_test")
         if report.skipped or (report.failed and report.when == "setup"):
             self.not_run.add(report.nodeid.partition("::")[0])
-        self.found += getattr(report, "sagetape", ())
+        self.take(getattr(report, "sagetape", None))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """What a worker knew when its tests had ended; one that died says nothing."""
-        self.found += (getattr(node, "workeroutput", None) or {}).get("sagetape", ())
+        self.take((getattr(node, "workeroutput", None) or {}).get("sagetape"))
+
+    def take(self, told: dict[str, Any] | None) -> None:
+        """What `Run.take_untold` gave."""
+        if told is not None:
+            self.found += told["verdicts"]
+            self.forgotten += told["forgotten"]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -339,11 +347,10 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Merges what was recorded in parts, writes the reports, fails a strict run."""
-    found = session.config.stash[VERDICTS].found
-    if found or session.config.stash.get(RUN, None) is not None:
+    if session.config.stash[VERDICTS].found or session.config.stash.get(RUN, None) is not None:
         from .pytest_plugin.run import run_of
 
-        run_of(session.config).finish(session, found)
+        run_of(session.config).finish(session)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -192,6 +192,8 @@ class RunVerdict:
     unused_files: tuple[str, ...] = ()
     """Cassettes that no test opened, next to those that tests did."""
     notes: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    """Misses that no test failed for, a sentence each."""
 
     @property
     def words(self) -> dict[str, int]:
@@ -243,6 +245,7 @@ class RunVerdict:
     def complaints(self) -> tuple[str, ...]:
         """What a strict run fails on, one sentence each."""
         found = [f"{verdict.name}: {text}" for verdict in self.verdicts for text in verdict.complaints]
+        found += self.forgotten
         found += [
             f"{use.path}: {use.unplayed_count} of {use.total} interactions were never played"
             for use in self.cassettes

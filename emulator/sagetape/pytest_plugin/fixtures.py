@@ -66,6 +66,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
     except SagetapeError as error:
         raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None  # told once
     item.stash[DECK] = active.deck
+    run.forget(active.deck.stray(f"before {item.nodeid}"))
     active.deck.begin_test(item.nodeid)
     active.deck.errors.begin()
     changes, note = active.backing.changes()
@@ -77,6 +78,13 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
         raise_guard(active.guard)
 
     def end_test() -> None:
+        try:
+            active.deck.check()
+        finally:
+            leave_test()
+
+    def leave_test() -> None:
+        active.deck.end_test()
         if active.guard is not None:
             lower_guard(active.guard)
         active.deck.detach()
@@ -139,6 +147,7 @@ def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
     run.ended(active.places, failures)
     deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
     run.untold.append(deck.verdict_at_end)
+    run.forget(deck.stray(owner))
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
         pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +48,8 @@ class Run:
         """What went wrong at the end of the run; it fails the run."""
         self.untold: list[Verdict] = []
         """Of decks that have ended, and that no report has told yet."""
+        self.forgotten: list[str] = []
+        """Misses that no test failed for, and that no report has told yet."""
         self.unmerged = 0
         """Interactions that are in parts still."""
         self._hub: Hub | None = None
@@ -98,10 +100,15 @@ class Run:
         }
         return Verdict.from_dict(values)
 
-    def take_untold(self) -> list[dict[str, Any]]:
-        """The verdicts that were not told yet, as data."""
-        told, self.untold = self.untold, []
-        return [verdict.as_dict() for verdict in told]
+    def forget(self, text: str) -> None:
+        """Notes misses that no test failed for; an empty text is none."""
+        self.forgotten += [text] if text else []
+
+    def take_untold(self) -> dict[str, Any]:
+        """What was not told yet, as data."""
+        told = {"verdicts": [verdict.as_dict() for verdict in self.untold], "forgotten": self.forgotten}
+        self.untold, self.forgotten = [], []
+        return told
 
     def shown(self, path: str | Path) -> str:
         """A path from the root folder of the run, where it is inside."""
@@ -149,7 +156,7 @@ class Run:
 
     # --- the end ---
 
-    def finish(self, session: pytest.Session, reports: Iterable[Mapping[str, Any]]) -> None:
+    def finish(self, session: pytest.Session) -> None:
         """Stops the server; in the controller also merges, judges and reports."""
         if self._hub is not None and self._hub_pid == os.getpid():
             self.notes += self._hub.strays
@@ -158,9 +165,12 @@ class Run:
         if self.worker is not None:
             getattr(self.config, "workeroutput")["sagetape"] = self.take_untold()  # noqa: B009  # xdist's
             return
-        found = [Verdict.from_dict(values) for values in (*reports, *self.take_untold())]
+        reports = self.config.stash[VERDICTS]
+        reports.take(self.take_untold())
+        found = [Verdict.from_dict(values) for values in reports.found]
         self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
-        self.verdict = RunVerdict(tuple(found), tuple(self._unused_files(session, found)), tuple(self.notes))
+        unused, forgotten = tuple(self._unused_files(session, found)), tuple(reports.forgotten)
+        self.verdict = RunVerdict(tuple(found), unused, tuple(self.notes), forgotten=forgotten)
         from .summary import write_reports
 
         self.failures += write_reports(self.verdict, self.options.reports)
