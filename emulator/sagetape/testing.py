@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from argparse import ArgumentError, ArgumentTypeError
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -301,13 +302,28 @@ class Verdicts:
         """Files with tests whose body did not run, from the root folder."""
         self.is_partial = False
         """Tests were left out by somebody's choice."""
+        self.ignored: list[Path] = []
+        """Files and folders that were not collected."""
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.is_partial = self.is_partial or bool(items)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that skips itself, or is broken, has tests that do not run."""
+        if not report.passed:
+            self.not_run.add(report.nodeid.partition("::")[0])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, Any, Any]:
+        is_ignored = yield
+        if is_ignored and collection_path.name != "__pycache__":
+            self.ignored.append(collection_path)
+        return is_ignored
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.tests += hasattr(report, "sagetape_test")
-        if report.skipped or (report.failed and report.when == "setup"):
+        is_expected = hasattr(report, "wasxfail") and report.when != "setup"
+        if (report.skipped and not is_expected) or (report.failed and report.when == "setup"):
             self.not_run.add(report.nodeid.partition("::")[0])
         self.take(getattr(report, "sagetape", None))
 
@@ -321,6 +337,8 @@ class Verdicts:
         if told is not None:
             self.found += told["verdicts"]
             self.forgotten += told["forgotten"]
+            self.not_run.update(told.get("not_run", ()))
+            self.is_partial = self.is_partial or told.get("is_partial", False)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -25,7 +25,7 @@ from .marks import Wanted, wanted_of
 from .parallel import take_per_thread
 from .paths import default_path, named_paths
 from .run import Run, run_of
-from .sharing import NODES, refuse_scattered
+from .sharing import NODES, refuse_scattered, sharers
 
 ACTIVE: Final[pytest.StashKey[dict[str, Active]]] = pytest.StashKey()
 
@@ -39,6 +39,8 @@ class Active:
     wanted: Wanted
     places: Places
     guard: Guard | None
+    within: Path | None
+    """Where other tests may play the same cassettes; None where they are the test's own."""
     stamps: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     """Of the files that are only played: what tells that one was changed meanwhile."""
 
@@ -132,7 +134,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     if guard is not None:
         deck.blocked = guard.blocked
     stamps = {} if places.target is not None else {path: stamp(path) for path in places.played}
-    return Active(deck, backing, wanted, places, guard, stamps)
+    return Active(deck, backing, wanted, places, guard, sharers(item, wanted), stamps)
 
 
 def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
@@ -146,7 +148,7 @@ def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
     owner = f"{shared_by} (last used by {deck.owner})" if shared_by else deck.owner
     run.ended(active.places, failures)
     deck.verdict_at_end = run.judged(active.backing.verdict(), owner, active.wanted, deck.blocked, failures)
-    run.untold.append(deck.verdict_at_end)
+    run.tell(deck.verdict_at_end, within=active.within, is_shared=bool(shared_by))
     run.forget(deck.stray(owner))
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
