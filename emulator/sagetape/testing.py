@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from argparse import ArgumentError, ArgumentTypeError
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -289,7 +290,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         add_properties(item, deck, call.when)
     report = yield
     if deck is not None:
-        annotate(report, deck)
+        annotate(report, deck, run)
     send(report, run)
     return report
 
@@ -299,26 +300,51 @@ class Verdicts:
 
     def __init__(self) -> None:
         self.found: list[dict[str, Any]] = []
+        self.forgotten: list[str] = []
+        """Misses that no test failed for, a sentence each."""
         self.tests = 0
         """Tests that had a deck, of their own or shared."""
         self.not_run: set[str] = set()
         """Files with tests whose body did not run, from the root folder."""
         self.is_partial = False
         """Tests were left out by somebody's choice."""
+        self.ignored: list[Path] = []
+        """Files and folders that were not collected."""
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         self.is_partial = self.is_partial or bool(items)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that skips itself, or is broken, has tests that do not run."""
+        if not report.passed:
+            self.not_run.add(report.nodeid.partition("::")[0])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> Generator[None, Any, Any]:
+        is_ignored = yield
+        if is_ignored and collection_path.name != "__pycache__":
+            self.ignored.append(collection_path)
+        return is_ignored
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.tests += hasattr(report, "sagetape_test")
-        if report.skipped or (report.failed and report.when == "setup"):
+        is_expected = hasattr(report, "wasxfail") and report.when != "setup"
+        if (report.skipped and not is_expected) or (report.failed and report.when == "setup"):
             self.not_run.add(report.nodeid.partition("::")[0])
-        self.found += getattr(report, "sagetape", ())
+        self.take(getattr(report, "sagetape", None))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """What a worker knew when its tests had ended; one that died says nothing."""
-        self.found += (getattr(node, "workeroutput", None) or {}).get("sagetape", ())
+        self.take((getattr(node, "workeroutput", None) or {}).get("sagetape"))
+
+    def take(self, told: dict[str, Any] | None) -> None:
+        """What `Run.take_untold` gave."""
+        if told is not None:
+            self.found += told["verdicts"]
+            self.forgotten += told["forgotten"]
+            self.not_run.update(told.get("not_run", ()))
+            self.is_partial = self.is_partial or told.get("is_partial", False)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -355,11 +381,10 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Merges what was recorded in parts, writes the reports, fails a strict run."""
-    found = session.config.stash[VERDICTS].found
-    if found or session.config.stash.get(RUN, None) is not None:
+    if session.config.stash[VERDICTS].found or session.config.stash.get(RUN, None) is not None:
         from .pytest_plugin.run import run_of
 
-        run_of(session.config).finish(session, found)
+        run_of(session.config).finish(session)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

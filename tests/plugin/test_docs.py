@@ -64,7 +64,19 @@ def test_testing_page_names_everything() -> None:
     testing.add_options(options)  # type: ignore[arg-type]
     assert len(options.names) > 10
     methods = {name for name in vars(TestDeck) if not name.startswith("_")}
-    internal = {"runtime_client", "check", "check_misses", "check_defects", "begin_test", "detach", "section"}
+    internal = {
+        "runtime_client",
+        "check",
+        "check_misses",
+        "check_defects",
+        "begin_test",
+        "end_test",
+        "settle",
+        "forgotten",
+        "stray",
+        "detach",
+        "section",
+    }
     fixtures = {"sagetape", "sagemaker_runtime", "sagetape_rechunk"}
     wanted = {*options.names, "--record-mode", "SAGETAPE_RECORD", *fixtures, *testing.MODES, *testing.CUTS}
     wanted |= {*ARGUMENTS, *(methods - internal)}

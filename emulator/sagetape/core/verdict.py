@@ -192,6 +192,10 @@ class RunVerdict:
     unused_files: tuple[str, ...] = ()
     """Cassettes that no test opened, next to those that tests did."""
     notes: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    """Misses that no test failed for, a sentence each."""
+    unjudged: tuple[str, ...] = ()
+    """Cassettes of which tests that did not run may have played more."""
 
     @property
     def words(self) -> dict[str, int]:
@@ -243,10 +247,11 @@ class RunVerdict:
     def complaints(self) -> tuple[str, ...]:
         """What a strict run fails on, one sentence each."""
         found = [f"{verdict.name}: {text}" for verdict in self.verdicts for text in verdict.complaints]
+        found += self.forgotten
         found += [
             f"{use.path}: {use.unplayed_count} of {use.total} interactions were never played"
             for use in self.cassettes
-            if use.unplayed_count and use.path not in self.forgiven
+            if use.unplayed_count and use.path not in self.forgiven and use.path not in self.unjudged
         ]
         found += [f"{path}: no test uses it" for path in self.unused_files]
         return tuple(found)

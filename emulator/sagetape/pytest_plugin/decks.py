@@ -28,7 +28,15 @@ class TestDeck:
         self._remedy = remedy
         self._attached: list[Any] = []
         self._first = 0
-        self._has_told = False
+        """Of all misses, the first one of this test; the next three count from the beginning too."""
+        self._told = 0
+        """Up to here something was raised for them."""
+        self._failed = 0
+        """Up to here a report that failed told of them."""
+        self._seen = 0
+        """Up to here they happened while a test ran."""
+        self._is_lost = False
+        """A server apart has died, and the test was told."""
         self.errors = Errors()
         self.verdict_at_end: Verdict | None = None
         self.blocked: list[str] = []
@@ -129,7 +137,7 @@ class TestDeck:
         __tracebackhide__ = True
         misses = self.misses[self._first :]
         if misses:
-            self._has_told = True
+            self._told = self._first + len(misses)
             pytest.fail(self._miss_text(misses), pytrace=True)
         refused = [text for entry in self.journal if entry.source == "refused" for text in entry.warnings]
         if refused:
@@ -141,7 +149,9 @@ class TestDeck:
             self._hear()
             self.check_misses()
         except SagetapeError as error:
-            pytest.fail(f"{self.owner}: {error}", pytrace=False)
+            if not self._is_lost:
+                self._is_lost = True
+                pytest.fail(f"{self.owner}: {error}", pytrace=False)
         self.check_defects()
 
     def _hear(self) -> None:
@@ -149,10 +159,11 @@ class TestDeck:
             self.errors.add(text, is_defect=is_defect)
 
     def check_misses(self) -> None:
-        """Fails the test on a miss that the code under test swallowed."""
-        misses = self.misses[self._first :]
-        if misses and not self._allows_misses and not self._has_told:
-            self._has_told = True
+        """Fails the test on a miss that the code under test swallowed; once for each."""
+        begin = max(self._first, self._told)
+        misses = self.misses[begin:]
+        if misses and not self._allows_misses:
+            self._told = begin + len(misses)
             pytest.fail(self._miss_text(misses), pytrace=False)
 
     def check_defects(self) -> None:
@@ -172,8 +183,39 @@ class TestDeck:
     def begin_test(self, owner: str) -> None:
         """Another test of the same scope begins: what was missed before is not its fault."""
         self.owner = owner
-        self._first = len(self.misses)
-        self._has_told = False
+        self._first = self._count()
+        self._is_lost = False
+
+    def end_test(self) -> None:
+        """The test ends: what is missed from now on was not asked while a test ran."""
+        self._seen = self._count()
+
+    def settle(self, *, is_failed: bool) -> None:
+        """A report of the test shows that it failed, or was expected to: no other phase fails for the same reasons."""
+        self.errors.take_defects()
+        self._told = self._count()
+        self._failed = self._told if is_failed else self._failed
+
+    def _count(self) -> int:
+        try:
+            return len(self.misses)
+        except SagetapeError:
+            return self._seen  # of a server apart that died; the test was told
+
+    def forgotten(self) -> str:
+        """The test's misses that nothing failed for (it was expected to fail, say), in a sentence; empty for none."""
+        return self._forgotten_text(self.owner, self._seen - max(self._first, self._failed))
+
+    def stray(self, owner: str) -> str:
+        """Misses that happened when no test used the deck, in a sentence; empty for none."""
+        return self._forgotten_text(owner, self._count() - self._seen)
+
+    def _forgotten_text(self, owner: str, count: int) -> str:
+        if count <= 0 or self._allows_misses:
+            return ""
+        return (
+            f"{owner}: {count} request{'' if count == 1 else 's'} had no recorded answer, and no test failed for that"
+        )
 
     def detach(self) -> None:
         """Takes the deck off the clients that the test attached."""
@@ -187,11 +229,12 @@ class TestDeck:
             self._hear()
             return self._section()
         except SagetapeError as error:
+            self._is_lost = True
             return str(error)
 
     def _section(self) -> str:
-        misses = self.misses[self._first :]
-        lines = [] if self._has_told or not misses else [self._miss_text(misses)]
+        misses = self.misses[max(self._first, self._told) :]
+        lines = [self._miss_text(misses)] if misses else []
         lines += [f"blocked: a connection to {where}" for where in self.blocked]
         verdict = self.verdict()
         lines += [f"warning: {text}" for text in (*verdict.damage, *verdict.warnings)]

@@ -25,7 +25,7 @@ from .marks import Wanted, wanted_of
 from .parallel import take_per_thread
 from .paths import default_path, named_paths
 from .run import Run, run_of
-from .sharing import NODES, refuse_scattered
+from .sharing import NODES, refuse_scattered, sharers
 
 ACTIVE: Final[pytest.StashKey[dict[str, Active]]] = pytest.StashKey()
 
@@ -39,6 +39,8 @@ class Active:
     wanted: Wanted
     places: Places
     guard: Guard | None
+    within: Path | None
+    """Where other tests may play the same cassettes; None where they are the test's own."""
     stamps: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     """Of the files that are only played: what tells that one was changed meanwhile."""
 
@@ -66,6 +68,7 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
     except SagetapeError as error:
         raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None  # told once
     item.stash[DECK] = active.deck
+    run.forget(active.deck.stray(f"before {item.nodeid}"))
     active.deck.begin_test(item.nodeid)
     active.deck.errors.begin()
     changes, note = active.backing.changes()
@@ -77,6 +80,13 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
         raise_guard(active.guard)
 
     def end_test() -> None:
+        try:
+            active.deck.check()
+        finally:
+            leave_test()
+
+    def leave_test() -> None:
+        active.deck.end_test()
         if active.guard is not None:
             lower_guard(active.guard)
         active.deck.detach()
@@ -124,7 +134,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     if guard is not None:
         deck.blocked = guard.blocked
     stamps = {} if places.target is not None else {path: stamp(path) for path in places.played}
-    return Active(deck, backing, wanted, places, guard, stamps)
+    return Active(deck, backing, wanted, places, guard, sharers(item, wanted), stamps)
 
 
 def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
@@ -139,7 +149,8 @@ def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
     run.ended(active.places, failures)
     verdict = active.backing.verdict()
     deck.verdict_at_end = run.judged(verdict, owner, active.wanted, deck.blocked, failures, places=active.places)
-    run.untold.append(deck.verdict_at_end)
+    run.tell(deck.verdict_at_end, within=active.within, is_shared=bool(shared_by))
+    run.forget(deck.stray(owner))
     if failures:
         listed = "\n".join(f"- {text}" for text in failures)
         pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)

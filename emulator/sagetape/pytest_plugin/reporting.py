@@ -24,17 +24,20 @@ def add_properties(item: pytest.Item, deck: TestDeck, when: str) -> None:
         item.user_properties.append(("sagetape_money_saved", verdict.money_saved))
 
 
-def annotate(report: pytest.TestReport, deck: TestDeck) -> None:
+def annotate(report: pytest.TestReport, deck: TestDeck, run: Run) -> None:
     """Puts the section into a failed report, and says in the last one that the test had a deck."""
     if report.failed:
         text = deck.section()
         if text:
             report.sections.append((TITLE, text))
+    if report.failed or (report.skipped and hasattr(report, "wasxfail")):
+        deck.settle(is_failed=report.failed)
     if report.when == "teardown":
         report.sagetape_test = True  # type: ignore[attr-defined]
+        run.forget(deck.forgotten())
         deck.verdict_at_end = None
 
 
 def send(report: pytest.TestReport, run: Run) -> None:
-    """Puts the verdicts of all decks that have ended into the report, whichever tests they belong to."""
+    """Puts what is known of all decks that have ended into the report, whichever tests they belong to."""
     report.sagetape = run.take_untold()  # type: ignore[attr-defined]

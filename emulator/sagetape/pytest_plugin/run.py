@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,8 +59,10 @@ class Run:
         self.is_failed = False
         self.failures: list[str] = []
         """What went wrong at the end of the run; it fails the run."""
-        self.untold: list[Verdict] = []
-        """Of decks that have ended, and that no report has told yet."""
+        self.untold: list[dict[str, Any]] = []
+        """Verdicts of decks that have ended, as data, and that no report has told yet."""
+        self.forgotten: list[str] = []
+        """Misses that no test failed for, and that no report has told yet."""
         self.unmerged = 0
         """Interactions that are in parts still."""
         self._hub: Hub | None = None
@@ -137,10 +140,19 @@ class Run:
         }
         return Verdict.from_dict(values)
 
-    def take_untold(self) -> list[dict[str, Any]]:
-        """The verdicts that were not told yet, as data."""
-        told, self.untold = self.untold, []
-        return [verdict.as_dict() for verdict in told]
+    def tell(self, verdict: Verdict, *, within: Path | None, is_shared: bool) -> None:
+        """A deck has ended; `within` is where other tests may play its cassettes."""
+        self.untold.append({**verdict.as_dict(), "within": within and str(within), "is_shared": is_shared})
+
+    def forget(self, text: str) -> None:
+        """Notes misses that no test failed for; an empty text is none."""
+        self.forgotten += [text] if text else []
+
+    def take_untold(self) -> dict[str, Any]:
+        """What was not told yet, as data."""
+        told = {"verdicts": self.untold, "forgotten": self.forgotten}
+        self.untold, self.forgotten = [], []
+        return told
 
     def _uses_before(self, uses: Iterable[Mapping[str, Any]], places: Places) -> Iterator[dict[str, Any]]:
         """The uses without what was recorded in this run."""
@@ -205,18 +217,26 @@ class Run:
 
     # --- the end ---
 
-    def finish(self, session: pytest.Session, reports: Iterable[Mapping[str, Any]]) -> None:
+    def finish(self, session: pytest.Session) -> None:
         """Stops the server; in the controller also merges, judges and reports."""
         if self._hub is not None and self._hub_pid == os.getpid():
             self.notes += self._hub.strays
             self._hub.stop()
             self._hub = None
         if self.worker is not None:
-            getattr(self.config, "workeroutput")["sagetape"] = self.take_untold()  # noqa: B009  # xdist's
+            told = {**self.take_untold(), **left_out(self.config)}
+            getattr(self.config, "workeroutput")["sagetape"] = told  # noqa: B009  # xdist's
             return
-        found = [Verdict.from_dict(values) for values in (*reports, *self.take_untold())]
+        reports = self.config.stash[VERDICTS]
+        reports.take({**self.take_untold(), **left_out(self.config)})
+        cut = [values for values in reports.found if values["within"] and not self._is_whole(session, values["within"])]
+        for values in cut:
+            values["unvisited"] = () if values["is_shared"] else values["unvisited"]
+        found = [Verdict.from_dict(values) for values in reports.found]
         self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
-        self.verdict = RunVerdict(tuple(found), tuple(self._unused_files(session, found)), tuple(self.notes))
+        unused, forgotten = tuple(self._unused_files(session, found)), tuple(reports.forgotten)
+        unjudged = tuple(use["path"] for values in cut for use in values["cassettes"])
+        self.verdict = RunVerdict(tuple(found), unused, tuple(self.notes), forgotten=forgotten, unjudged=unjudged)
         from .summary import write_reports
 
         self.failures += write_reports(self.verdict, self.options.reports)
@@ -247,7 +267,7 @@ class Run:
 
     def _unused_files(self, session: pytest.Session, found: Iterable[Verdict]) -> Iterable[str]:
         """Cassettes beside those that were used which no test opened; unknown where only some of the tests ran."""
-        if self._is_partial(session):
+        if self._is_chosen(session) or self.options.is_recording:
             return ()
         used = {use.path for verdict in found for use in verdict.cassettes}
         folders = {top_folder(self.config.rootpath / path, self.options.folder) for path in used}
@@ -255,11 +275,21 @@ class Run:
         here = [self.shown(path) for folder in whole for path in sorted(folder.rglob("*.tape"))]
         return [path for path in here if path not in used]
 
-    def _is_partial(self, session: pytest.Session) -> bool:
+    def _is_chosen(self, session: pytest.Session) -> bool:
+        """Whether only some tests of what was asked for have run."""
         config = self.config
-        chosen = any(config.getoption(name, None) for name in CHOOSING)
+        chosen = any(config.getoption(name, None) for name in CHOOSING) or any("::" in one for one in config.args)
         stopped = session.shouldstop or session.shouldfail or session.exitstatus not in ENDED
-        return bool(chosen or stopped or self.options.is_recording or config.stash[VERDICTS].is_partial)
+        return bool(chosen or stopped or config.stash[VERDICTS].is_partial)
+
+    def _is_whole(self, session: pytest.Session, within: str) -> bool:
+        """Whether all tests of a file or folder have run."""
+        if self._is_chosen(session):
+            return False
+        here, config = Path(within), self.config
+        if here == config.rootpath and config.args_source is not pytest.Config.ArgsSource.ARGS:
+            return not config.stash[VERDICTS].not_run
+        return self._ran_whole(here)
 
     def _ran_whole(self, folder: Path) -> bool:
         """Whether every test of a folder was asked to run, and none was skipped."""
@@ -289,6 +319,21 @@ def held_in(path: Path) -> Held:
         return Held()  # told by who opens it to record
     lanes = frozenset(one.session.lane for one in found if one.session is not None)
     return Held(max((one.number for one in found), default=-1) + 1, len(found), lanes)
+
+
+def left_out(config: pytest.Config) -> dict[str, Any]:
+    """What this process knows of tests that did not run: by choice, or because they were not collected."""
+    reports = config.stash[VERDICTS]
+    ignored = [str(path) for path in reports.ignored if may_hold_tests(config, path)]
+    return {"is_partial": reports.is_partial, "not_run": [*sorted(reports.not_run), *ignored]}
+
+
+def may_hold_tests(config: pytest.Config, path: Path) -> bool:
+    """Whether something that was not collected would have been, had nobody left it out."""
+    if path.is_dir():
+        patterns = config.getini("norecursedirs")
+        return not (any(fnmatch(path.name, one) for one in patterns) or (path / "pyvenv.cfg").is_file())
+    return any(fnmatch(path.name, one) for one in config.getini("python_files"))
 
 
 def top_folder(path: Path, name: str) -> Path | None:

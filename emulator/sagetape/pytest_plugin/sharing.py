@@ -4,11 +4,13 @@ have a deck of their own, which plays from the beginning: wrong answers in green
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from ..core.errors import SagetapeError
+from .marks import Wanted
 
 NODES: Final[dict[str, type[pytest.Collector]]] = {
     "class": pytest.Class,
@@ -44,3 +46,12 @@ def is_together(item: pytest.Item, scope: str, *, dist: str) -> bool:
 def finer(item: pytest.Item, scope: str) -> str:
     """The finer way of distribution, where it is enough."""
     return " or --dist loadscope" if is_together(item, scope, dist="loadscope") else ""
+
+
+def sharers(item: pytest.Item, wanted: Wanted) -> Path | None:
+    """The file or folder of the tests that may play the same cassettes; None for a test that has one of its own."""
+    if wanted.scope == "session":
+        return item.config.rootpath
+    if wanted.cassettes:
+        return item.path.parent
+    return None if wanted.scope == "function" else item.path
