@@ -23,7 +23,7 @@ def test_journey_from_nothing_to_a_green_offline_test(project: Project, real: St
     project.write(ONE)
     first = project.run()
     first.assert_outcomes(failed=1)
-    assert "pytest --sagetape-record=once 'test_it.py::test_one'" in text_of(first)
+    assert "pytest --sagetape-record=once test_it.py::test_one" in text_of(first)
     assert real.arrived == []
     project.run("--sagetape-record=once", "test_it.py::test_one").assert_outcomes(passed=1)
     assert project.tapes() == ["cassettes/test_it/test_one.tape"]
