@@ -40,10 +40,10 @@ def test_miss_shows_the_nearest_recording(project: Project, real: Standin) -> No
     project.write(text % 8)
     result = project.run()
     result.assert_outcomes(failed=1)
-    section = text_of(result).partition(" Sagetape ")[2]
-    assert "customer" in section
-    assert "7" in section
-    assert "8" in section
+    section = text_of(result).partition("\n1 request of test_it.py::test_near had no recorded answer.")[2]
+    assert "  Nearest: interaction 0 in test_near.tape, recorded " in section
+    assert "  First difference: body, $.customer: recorded 7, asked 8 (1 apart).\n" in section
+    assert "Record it:  pytest --sagetape-record=new_episodes test_it.py::test_near\n" in section
 
 
 def test_allow_misses_lets_a_test_expect_one(project: Project) -> None:

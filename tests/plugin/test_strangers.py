@@ -332,7 +332,7 @@ def test_miss_tells_one_command(project: Project, real: object) -> None:
     project.write("def test_a(sagemaker_runtime):\n    ask(sagemaker_runtime)\n    ask(sagemaker_runtime)\n")
     text = text_of(project.run())
     assert "sagetape record " not in text
-    assert "pytest --sagetape-record=new_episodes 'test_it.py::test_a'" in text
+    assert "pytest --sagetape-record=new_episodes test_it.py::test_a" in text
 
 
 @pytest.mark.parametrize("arguments", [("one",), ("-k", "test_a"), ("--deselect", "two/test_two.py::test_b")])

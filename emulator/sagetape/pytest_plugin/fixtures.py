@@ -14,7 +14,6 @@ from ..core.values import valueclass
 from ..inprocess.attaching import live_secrets
 from ..inprocess.keywords import settings_from
 from ..inprocess.opened import OpenDeck
-from ..shell.cassette_paths import missing_text
 from ..shell.settings import ServerSettings
 from ..testing import DECK
 from .backings import Backing, Separate, Shown
@@ -24,6 +23,7 @@ from .guard import Guard, lower_guard, raise_guard
 from .marks import Wanted, wanted_of
 from .parallel import take_per_thread
 from .paths import default_path, named_paths
+from .remedies import allowing, how_to_record, missing, record_command
 from .run import Run, run_of
 from .sharing import NODES, refuse_scattered, sharers
 
@@ -152,7 +152,7 @@ def end_deck(active: Active, run: Run, *, shared_by: str = "") -> None:
     run.tell(deck.verdict_at_end, within=active.within, is_shared=bool(shared_by))
     run.forget(deck.stray(owner))
     if failures:
-        listed = "\n".join(f"- {text}" for text in failures)
+        listed = "\n".join(f"- {text}" for text in failures) + allowing(failures)
         pytest.fail(f"{owner}: its answers went out, but not all is well inside its deck:\n{listed}", pytrace=False)
 
 
@@ -193,7 +193,8 @@ def places_of(item: pytest.Item, run: Run, wanted: Wanted) -> Places:
         return Places((*([target] if is_played and part else []), *present(paths[1:])), target, part)
     for path in named:
         if not path.is_file():
-            raise SagetapeError(missing(path, item, run))
+            shown, is_ci = run.shown(path), run.options.is_ci
+            raise SagetapeError(missing(path, item, first=target, shown=shown, is_ci=is_ci))
     return Places(present(paths), None)
 
 
@@ -212,30 +213,12 @@ def present(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     return tuple(path for path in paths if path.is_file())
 
 
-def missing(path: Path, item: pytest.Item, run: Run) -> str:
-    """A cassette that is not there: which, what is, and what to do."""
-    found = missing_text(path).partition(" Record it with:")[0]
-    return f"{found} {how_to_record(item, run, path, mode='once')}"
-
-
-def how_to_record(item: pytest.Item, run: Run, path: Path, *, mode: str) -> str:
-    """The command, and where it is to be run."""
-    command = f"pytest --sagetape-record={mode} {item.nodeid!r}"
-    if not run.options.is_ci:
-        return f"Record it:  {command}"
-    return (
-        "This is a CI job (the variable CI is set), where nothing is recorded. Was the file committed? If there is "
-        f"none yet, record it on your own machine and commit {run.shown(path)}:  {command}\n"
-        "(A job that is there to record needs --sagetape-record-in-ci as well.)"
-    )
-
-
 def deck_keywords(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> dict[str, Any]:
     """The settings of the deck, as keywords."""
     options = run.options
     given: dict[str, Any] = {"clock": "virtual", "exhausted": "miss", "cassettes": places.played, **wanted.settings}
     given["python_path"] = item.path.parent
-    given["record_command"] = f"pytest --sagetape-record={'new_episodes' if places.played else 'once'} {item.nodeid!r}"
+    given["record_command"] = record_command(item, mode="new_episodes" if places.played else "once")
     if options.seed is not None:
         given.setdefault("seed", options.seed)
     if places.target is not None:
@@ -272,7 +255,8 @@ def remedy(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> str:
     """The command that records what was missed."""
     if places.target is not None:
         return ""
+    is_ci = run.options.is_ci
     if places.played:
-        return how_to_record(item, run, places.played[0], mode="new_episodes")
-    path = default_path(item, run.options.folder, scope=wanted.scope)
-    return f"This test has no cassette yet. {how_to_record(item, run, path, mode='once')}"
+        return how_to_record(item, shown=run.shown(places.played[0]), mode="new_episodes", is_ci=is_ci)
+    path = run.shown(default_path(item, run.options.folder, scope=wanted.scope))
+    return f"This test has no cassette yet. {how_to_record(item, shown=path, mode='once', is_ci=is_ci)}"

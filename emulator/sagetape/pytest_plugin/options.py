@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -115,6 +116,12 @@ def check_names(config: pytest.Config) -> None:
             config.getini(name)
         except (ValueError, pytest.UsageError) as error:  # which of the two depends on the version of pytest
             raise pytest.UsageError(f"{name}: {error}. Write true or false.") from None
+    folder = config.getini("sagetape_cassettes")
+    if folder in ("", ".", "..") or re.search(r"[/\\:\0]", folder):
+        raise pytest.UsageError(
+            f"sagetape_cassettes: {folder!r} is no name of a folder. Write one name, such as cassettes: the folder is "
+            "beside each test module."
+        )
     server = config.getini("sagetape_server")
     if server not in SERVERS:
         near = suggestion(server, SERVERS)

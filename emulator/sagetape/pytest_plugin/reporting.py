@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from .decks import TestDeck
 from .run import Run
 
 TITLE = "Sagetape"
+ADDED: Final[pytest.StashKey[list[tuple[str, object]]]] = pytest.StashKey()
 
 
 def add_properties(item: pytest.Item, deck: TestDeck, when: str) -> None:
@@ -15,13 +18,13 @@ def add_properties(item: pytest.Item, deck: TestDeck, when: str) -> None:
     verdict = deck.verdict_at_end
     if when != "teardown" or verdict is None:
         return
-    item.user_properties.append(("sagetape_verdict", verdict.word))
-    for source, count in sorted(verdict.counts.items()):
-        item.user_properties.append((f"sagetape_{source}", count))
-    if verdict.seconds_saved:
-        item.user_properties.append(("sagetape_seconds_saved", verdict.seconds_saved))
-    if verdict.money_saved:
-        item.user_properties.append(("sagetape_money_saved", verdict.money_saved))
+    found: list[tuple[str, object]] = [("sagetape_verdict", verdict.word)]
+    found += [(f"sagetape_{source}", count) for source, count in sorted(verdict.counts.items())]
+    saved = {"sagetape_seconds_saved": verdict.seconds_saved, "sagetape_money_saved": verdict.money_saved}
+    found += [(name, value) for name, value in saved.items() if value]
+    before = item.stash.get(ADDED, [])  # of an earlier run of the same test
+    item.user_properties[:] = [*(one for one in item.user_properties if one not in before), *found]
+    item.stash[ADDED] = found
 
 
 def annotate(report: pytest.TestReport, deck: TestDeck, run: Run) -> None:
