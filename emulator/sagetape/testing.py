@@ -302,7 +302,7 @@ class Verdicts:
         self.found: list[dict[str, Any]] = []
         self.forgotten: list[str] = []
         """Misses that no test failed for, a sentence each."""
-        self.tests = 0
+        self.tests: set[str] = set()
         """Tests that had a deck, of their own or shared."""
         self.not_run: set[str] = set()
         """Files with tests whose body did not run, from the root folder."""
@@ -327,7 +327,7 @@ class Verdicts:
         return is_ignored
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.tests += hasattr(report, "sagetape_test")
+        self.tests.update([report.nodeid] if hasattr(report, "sagetape_test") else ())
         is_expected = hasattr(report, "wasxfail") and report.when != "setup"
         if (report.skipped and not is_expected) or (report.failed and report.when == "setup"):
             self.not_run.add(report.nodeid.partition("::")[0])
@@ -341,7 +341,8 @@ class Verdicts:
     def take(self, told: dict[str, Any] | None) -> None:
         """What `Run.take_untold` gave."""
         if told is not None:
-            self.found += told["verdicts"]
+            again = {one["name"] for one in told["verdicts"] if not one["is_shared"]}  # the last attempt counts
+            self.found = [one for one in self.found if one["name"] not in again] + told["verdicts"]
             self.forgotten += told["forgotten"]
             self.not_run.update(told.get("not_run", ()))
             self.is_partial = self.is_partial or told.get("is_partial", False)

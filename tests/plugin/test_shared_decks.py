@@ -92,6 +92,31 @@ def test_failure_of_a_shared_deck_names_its_last_test(project: Project, real: St
     assert "was changed while" in text_of(result)
 
 
+@pytest.mark.alone
+def test_session_shares_one_deck_and_cassette(project: Project, real: Standin) -> None:
+    """Tests of two modules go on with one recording, which stands beside the configuration of the run."""
+    for name, number in (("test_one", 1), ("test_two", 2)):
+        project.write(
+            f"""
+            @pytest.mark.sagetape(scope="session")
+            def test_asks(sagetape, sagemaker_runtime):
+                assert ask(sagemaker_runtime) == b'{{"number": {number}}}'
+                assert len(sagetape.journal) == {number}
+            """,
+            name,
+        )
+    project.run("--sagetape-record=once").assert_outcomes(passed=2)
+    assert project.tapes() == ["cassettes/session.tape"]
+    for workers in ((), ("-n1",)):
+        result = project.run(*workers, "--sagetape-report=v.json")
+        result.assert_outcomes(passed=2)
+        assert "tests: 2 on 1 deck: 1 hit; requests: 2 recorded" in text_of(result)
+        assert found_in(project, "v.json") == {"the session (last used by test_two.py::test_asks)": {"recorded": 2}}
+    (project.path / "test_two.py").unlink()
+    assert "session.tape: 1 of 2 interactions were never played" in text_of(project.run())
+    assert "never played" not in text_of(project.run("test_one.py"))
+
+
 COUNTED = """
     pytestmark = pytest.mark.sagetape(scope="SCOPE", upstream="function:user_models:count")
 

@@ -221,11 +221,16 @@ def test_report_of_an_unknown_form_is_a_usage_error(project: Project) -> None:
 @pytest.mark.alone
 def test_summary_is_the_controllers_under_xdist(project: Project, real: Standin) -> None:
     """With workers there is one summary, with every worker's tests."""
-    project.write(TWO)
-    project.run("--sagetape-record=once")
-    result = project.run_apart("-n2")
-    result.assert_outcomes(passed=1)
-    assert text_of(result).count("tests: 1 hit; requests: 2 recorded") == 1
+    project.write("""
+        @pytest.mark.parametrize("number", range(4))
+        def test_asks(sagemaker_runtime, number):
+            ask(sagemaker_runtime, b"%d" % number)
+    """)
+    project.run("--sagetape-record=once").assert_outcomes(passed=4)
+    result = project.run_apart("-n2", "-v")
+    result.assert_outcomes(passed=4)
+    assert {f"[gw{worker}]" for worker in range(2)} <= set(text_of(result).split())
+    assert text_of(result).count("tests: 4 hit; requests: 4 recorded") == 1
 
 
 @pytest.mark.alone  # its workers start warm: they have imported everything

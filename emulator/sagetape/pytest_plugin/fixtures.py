@@ -117,7 +117,10 @@ def shared_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active | None:
 
 def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     """Opens the files and the deck."""
+    run.rewind(item.nodeid)
     places = places_of(item, run, wanted)
+    if places.target is not None and sharers(item, wanted) is None:
+        run.attempt.begin(item.nodeid, places.part or places.target)
     keywords = deck_keywords(item, run, wanted, places)
     settings = settings_from(keywords, owner="the marker sagetape")
     backing: Backing

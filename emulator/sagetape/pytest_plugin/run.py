@@ -16,6 +16,7 @@ from ..core.values import valueclass
 from ..core.verdict import RunVerdict, Verdict
 from ..testing import PARTS_FOLDER, RUN, VERDICTS, parts_folder
 from .options import Options, options_of
+from .reruns import Attempt
 
 if TYPE_CHECKING:
     from .fixtures import Places
@@ -65,6 +66,7 @@ class Run:
         """Misses that no test failed for, and that no report has told yet."""
         self.unmerged = 0
         """Interactions that are in parts still."""
+        self.attempt = Attempt()
         self._hub: Hub | None = None
         self._hub_pid = 0
         self._lock = threading.Lock()
@@ -111,6 +113,12 @@ class Run:
         """A deck was closed. A recording with failures does not replace an older one."""
         if places.part is not None and any(failures):
             self._dirty.add(places.part)
+
+    def rewind(self, test: str) -> None:
+        """A test begins: what the same test has just recorded was an attempt that failed."""
+        path = self.attempt.rewind(test)
+        if path is not None:
+            self._dirty.discard(path)
 
     def judged(
         self,

@@ -27,7 +27,7 @@ def print_summary(reporter: Any, run: Run) -> None:
     if not verdict.verdicts and not verdict.notes and not run.failures:
         return
     reporter.section("sagetape")
-    for line in lines_of(verdict, tests=run.config.stash[VERDICTS].tests, unmerged=run.unmerged):
+    for line in lines_of(verdict, tests=len(run.config.stash[VERDICTS].tests), unmerged=run.unmerged):
         reporter.write_line(line)
     for text in run.failures:
         reporter.write_line(f"FAILED: {text}", red=True, bold=True)
