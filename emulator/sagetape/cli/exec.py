@@ -20,7 +20,8 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from ..core.errors import CassetteDamaged, ReplayError, UpstreamError
+from ..core.errors import CassetteDamaged, CredentialsMissing, ReplayError, UpstreamError
+from ..core.keeping import lacks_credentials
 from ..core.verdict import damage_text, struck_text, unreached_text, withheld_text
 from ..shell.client_env import apply
 from ..shell.exec_env import command_changes
@@ -161,13 +162,16 @@ def passing_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def amounts_to(counts: Mapping[str, int], *, has_unreached: bool) -> int:
-    """The exit code that a summary stands for, the worst first: damage, misses, upstreams that gave no answer."""
+def amounts_to(counts: Mapping[str, int], *, unreached: Sequence[str]) -> int:
+    """The exit code that a summary stands for, the worst first: damage, misses, upstreams that gave no answer, those
+    first that could not be signed for."""
     if counts.get("damaged"):
         return CassetteDamaged.exit_code
     if counts.get("miss"):
         return ReplayError.exit_code
-    return UpstreamError.exit_code if has_unreached else 0
+    if any(map(lacks_credentials, unreached)):
+        return CredentialsMissing.exit_code
+    return UpstreamError.exit_code if unreached else 0
 
 
 def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
@@ -184,7 +188,7 @@ def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
         text += f"; {struck_text(struck)}"
     if damage:
         text += f"; {damage_text(damage)}"
-    code = own or amounts_to(counts, has_unreached=bool(unreached))
+    code = own or amounts_to(counts, unreached=list(unreached))
     if is_strict and server.summary.get("findings"):
         code = code or ReplayError.exit_code
     for place in server.summary.get("damaged_places", ()):

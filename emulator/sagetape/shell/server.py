@@ -37,6 +37,7 @@ from .left_behind import LeftBehind
 from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
+from .profiles import check_server_profiles
 from .readers import Readers
 from .ready import check_files, say_ready, write_port_file
 from .request_ids import RequestIds
@@ -143,6 +144,7 @@ async def start(
     token = token_from(environ)
     keyring = keyring_for(settings, environ, home=home)
     check_files(settings)
+    check_server_profiles(settings, environ, home=home)
     sockets = listen(settings)  # before a cassette is made: a taken port leaves nothing behind
     try:
         assembly = Assembly(settings, live_secrets=keyring.live_secrets(), files=files, groups_syncs=True)
