@@ -36,6 +36,16 @@ UPSTREAM = ("--upstream", "http://127.0.0.1:1", "--no-config")
         (("cassette", "meerge"), 2, "did you mean 'merge'?"),
         (("serve", "-Casette", "x"), 2, "No such option '-Casette'; did you mean --cassette?"),
         (("replay", "-qx"), 2, "No such option '-qx'."),
+        (("serve", "--clock-window-s", "1.5"), 2, "must be a whole number from 1 to 86400, not '1.5'"),
+        (("replay", ".", "--no-config"), 6, "no cassette but a folder. There is no cassette in it either"),
+        (("record", "fifo/churn.tape", *UPSTREAM), 6, "fifo is a file, not a folder. Name a cassette in a folder."),
+        (("serve", "--upstream", "http://u:secret@h:1"), 2, "not 'http://***@h:1'; did you mean 'http://h:1'?"),
+        (("env", "--url", "notaurl"), 2, "must be http://host:port, as in the server's ready line, not 'notaurl'"),
+        (("env", "--url", "localhost:80"), 2, "did you mean 'http://localhost:80'?"),
+        (("env", "--deck", "a/b c"), 2, "'a/b c' is no name for a deck: it is a part of its URL."),
+        (("exec", "--no-config", "--", "/"), 126, "/ is a folder, not a command. Nothing was run."),
+        (("exec", "--no-config", "--", "./fifo"), 126, "./fifo is not executable. Nothing was run."),
+        (("exec", "--no-config", "--", "./none"), 127, "./none: no such command. Nothing was run."),
         (("serve", "--port", "70000"), 2, "Invalid value for '--port': must be"),
     ],
 )
@@ -46,6 +56,7 @@ def test_mistake_is_told_in_the_users_words(words: tuple[str, ...], code: int, s
     assert found.returncode == code
     assert said in found.stderr
     assert "defect" not in found.stderr
+    assert "secret" not in found.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
 
 

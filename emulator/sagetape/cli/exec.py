@@ -134,6 +134,9 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs a command to its end, passing signals on; its exit code as a shell counts it."""
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
+        if (flaw := flaw_of(command[0], environ)) is not None:
+            complain(flaw)
+            return NOT_RUNNABLE
         complain(f"{command[0]}: no such command. Nothing was run. Write what follows -- as you would in a shell.")
         return NOT_FOUND
     try:
@@ -143,6 +146,16 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
         return NOT_RUNNABLE
     with passing_signals(child):
         return exit_status(child.wait())
+
+
+def flaw_of(name: str, environ: Mapping[str, str]) -> str | None:
+    """Why the command that was found cannot be run; None when none was found."""
+    if os.path.dirname(name) and os.path.isdir(name):
+        return f"{name} is a folder, not a command. Nothing was run. Name the program in it that is meant."
+    found = shutil.which(name, mode=os.F_OK, path=environ.get("PATH"))
+    if found is None:
+        return None
+    return f"{found} is not executable. Nothing was run. Allow it with chmod +x, or name the program that reads it."
 
 
 @contextmanager

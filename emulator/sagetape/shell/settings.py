@@ -68,7 +68,7 @@ class ServerSettings:
     regions: tuple[str, ...] = ()
     """Configured ones only; `keyring.accepted_regions` adds what the environment says."""
     account: str = ACCOUNT
-    clock_window_s: float = 300.0
+    clock_window_s: int = 300
     """How far a signature's time may be from ours; AWS: 5 minutes."""
 
     # --- limits
