@@ -68,8 +68,10 @@ invoke = PowerShellCommand(
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
-    sys.stderr.write(f"sagetape invoke: {text}\n")
+    """A text on standard error, where a server's words must not drive the terminal."""
+    from .printing import harmless  # with the client: nothing that --help or completion should wait for
+
+    sys.stderr.write(f"sagetape invoke: {harmless(text)}\n")
     sys.stderr.flush()
 
 
