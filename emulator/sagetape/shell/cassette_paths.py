@@ -36,6 +36,11 @@ def expand(paths: Iterable[Path], base: Path, *, globs: bool) -> tuple[Path, ...
     return tuple(found)
 
 
+def unmatched(paths: Iterable[Path], base: Path) -> list[str]:
+    """The patterns that find no file, as they are written."""
+    return [str(path) for path in paths if glob.has_magic(str(path)) and not expand((path,), base, globs=True)]
+
+
 def recorded_apart(settings: ServerSettings) -> ServerSettings:
     """The settings with the one cassette as `record_to` when the mode keeps answers; it is then not in `cassettes`."""
     target = settings.record_to

@@ -34,6 +34,9 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...] = ()
     """Names accepted in `Host` beside those of loopback; needed for any other bind."""
 
+    doubts: tuple[str, ...] = ()
+    """What may not be meant so: a sentence each, told at start."""
+
     # --- what it plays and what it keeps
     mode: str = "none"
     """A name of `core.modes.RECORD_MODES`."""
