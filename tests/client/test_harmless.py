@@ -23,7 +23,6 @@ SHOWN = "\\x1b]0;owned\\x07 \\x1b[2J \\x9b31m \\x7f \\x08"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 HEAD = "Content-Length: 0\r\nConnection: close\r\n\r\n"
 ANSWERS = {  # each with the exit code that the command ends with
-    "status line": (4, f"HTTP/1.1 400 Bad{ESC}\r\n{HEAD}"),
     "broken status line": (5, f"HTTP/{ESC} what\r\n{HEAD}"),
     "error type": (4, f"HTTP/1.1 400 Bad\r\nx-amzn-ErrorType: {ESC}\r\n{HEAD}"),
     "reason and request id": (4, f"HTTP/1.1 403 No\r\nX-Sagetape-Reason: {ESC}\r\nx-amzn-RequestId: {ESC}\r\n{HEAD}"),

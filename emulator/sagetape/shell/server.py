@@ -38,6 +38,7 @@ from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
 from .profiles import check_server_profiles
+from .reach import reach_text
 from .readers import Readers
 from .ready import check_files, say_ready, write_port_file
 from .request_ids import RequestIds
@@ -194,6 +195,8 @@ async def start(
     app.admin = running.admin.answer
     if settings.token_file is not None:
         file_with_token(settings.token_file, token)
+    if reached := reach_text(settings, keyring, port):
+        log.warning("warning: %s", reached)
     return running
 
 
