@@ -191,7 +191,7 @@ def test_variable_that_is_empty_says_nothing(folder: Path) -> None:
 
 def test_every_field_is_a_setting_or_follows_from_one() -> None:
     """No field of the settings is out of reach."""
-    derived = {"is_replay", "config_path", "python_path", "record_command"}
+    derived = {"is_replay", "config_path", "python_path", "record_command", "doubts"}
     assert {item.name for item in dataclasses.fields(ServerSettings)} - derived == {row.name for row in ROWS} - {
         "strict_limits"
     }
