@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from command_line import ROOT, sagetape
 
 SHORT = ("--port", "0", "--idle-timeout-s", "0.05")
@@ -32,15 +31,6 @@ def test_pattern_that_finds_nothing_is_a_mistake_under_strict(tmp_path: Path) ->
     assert done.returncode == 8
     assert "sagetape: error: sagetape.toml:1: the pattern nope/*.tape finds no cassette below" in done.stderr
     assert done.stdout == ""
-
-
-@pytest.mark.parametrize(("host", "count"), [("0.0.0.0", 1), ("::1", 0), ("127.0.0.1", 0)])
-def test_server_that_others_can_reach_says_so(host: str, count: int, tmp_path: Path) -> None:
-    """In one line, and only then."""
-    done = sagetape(tmp_path, "serve", "--no-config", *SHORT, "--host", host, "--allowed-host", "emulator")
-    assert done.returncode == 0
-    told = [line for line in warnings(done.stderr) if "other machines can reach this server, as emulator." in line]
-    assert len(told) == len(warnings(done.stderr)) == count
 
 
 def test_server_of_exec_tells_them_once(tmp_path: Path) -> None:

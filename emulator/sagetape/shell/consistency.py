@@ -46,18 +46,6 @@ def open_bind(settings: ServerSettings, place: Place) -> Iterator[str]:
         )
 
 
-def reached_by_others(settings: ServerSettings) -> list[str]:
-    """What is said at start of a server that was opened to others on purpose."""
-    open_hosts = [host for host in settings.host if not is_loopback(host)]
-    if not open_hosts or not settings.allowed_hosts:
-        return []
-    return [
-        f"Listening on {', '.join(open_hosts)}: other machines can reach this server, "
-        f"as {', '.join(settings.allowed_hosts)}. "
-        "Leave --host out to serve this machine alone."
-    ]
-
-
 def miss_function_given(settings: ServerSettings, place: Place) -> Iterator[str]:
     """The policy and its function go together."""
     if settings.miss_policy == "function" and settings.miss_function is None:

@@ -15,7 +15,7 @@ from typing import Any
 from ..core.errors import ConfigError
 from .cassette_paths import check_present, expand, recorded_apart, unmatched
 from .config_file import ConfigFile, find_config, read_config, shown
-from .consistency import contradictions, reached_by_others
+from .consistency import contradictions
 from .setting_kinds import sentence, unknown_key
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
 from .setting_tables import TABLE_READERS, table_contradictions
@@ -77,7 +77,7 @@ def settings_for(
     if layers.problems:
         raise ConfigError(layers.problems)
     check_present(settings)
-    return dataclasses.replace(settings, doubts=(*layers.doubts, *reached_by_others(settings)))
+    return dataclasses.replace(settings, doubts=tuple(layers.doubts))
 
 
 def chosen_config(environ: Mapping[str, str], *, folder: Path, config: Path | None) -> ConfigFile | None:
