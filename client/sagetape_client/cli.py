@@ -68,8 +68,8 @@ invoke = PowerShellCommand(
 
 
 def say(text: str) -> None:
-    """One line on standard error; it may repeat what a server sent."""
-    from .printing import harmless
+    """A text on standard error, where a server's words must not drive the terminal."""
+    from .printing import harmless  # with the client: nothing that --help or completion should wait for
 
     sys.stderr.write(f"sagetape invoke: {harmless(text)}\n")
     sys.stderr.flush()

@@ -46,8 +46,15 @@ def selected_bytes(value: Any, *, is_terminal: bool) -> bytes:
     if isinstance(value, (bytes, bytearray)):
         return pretty(bytes(value), None) if is_terminal else bytes(value)
     if isinstance(value, str):
-        return value.encode("utf-8") + b"\n"
-    return json.dumps(value, ensure_ascii=False, indent=2 if is_terminal else None, default=str).encode("utf-8") + b"\n"
+        return (harmless(value) if is_terminal else value).encode("utf-8") + b"\n"
+    return json_bytes(value, is_terminal=is_terminal)
+
+
+def json_bytes(value: Any, *, is_terminal: bool) -> bytes:
+    """A value as JSON that a program reads and no terminal obeys: control characters are escaped as JSON has it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal else None, default=str)
+    safe = _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)  # they stand in strings only
+    return (safe + "\n").encode("utf-8", "surrogatepass")
 
 
 def pretty(body: bytes, content_type: str | None) -> bytes:

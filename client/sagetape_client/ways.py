@@ -79,7 +79,7 @@ def ask_async(client: Client, options: Options) -> int:
         return 0
     if hasattr(result, "properties"):
         shaped = _query(printing.response_object(result), options)
-        _write(options, lambda is_terminal: _json(shaped, is_terminal=is_terminal))
+        _write(options, lambda is_terminal: printing.json_bytes(shaped, is_terminal=is_terminal))
     else:
         _write(options, lambda is_terminal: printing.selected_bytes(result, is_terminal=is_terminal))
     return 0
@@ -128,7 +128,7 @@ def ask_pipeline(client: Client, options: Options) -> int:
             if isinstance(shaped, bytes):
                 shaped = printing.body_members(shaped)["Body"]
             if shaped is not None:
-                out.write(_json(shaped, is_terminal=False))
+                out.write(printing.json_bytes(shaped, is_terminal=False))
                 out.flush()
     return 0
 
@@ -189,17 +189,12 @@ def _shape(result: Any, options: Options, *, is_terminal: bool) -> bytes:
     if not isinstance(result, InvokeResult):
         return printing.selected_bytes(result, is_terminal=is_terminal)
     if options["query"] or options["as_json"] or options["select"] == "*":
-        return _json(_query(printing.response_object(result), options), is_terminal=is_terminal)
+        return printing.json_bytes(_query(printing.response_object(result), options), is_terminal=is_terminal)
     return printing.pretty(result.body, result.content_type) if is_terminal else result.body
 
 
 def _query(content: dict[str, Any], options: Options) -> Any:
     return printing.queried(options["query"], content) if options["query"] else content
-
-
-def _json(value: Any, *, is_terminal: bool) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal else None)
-    return (printing.harmless(text) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _piece(piece: Any, *, is_terminal: bool, end: bytes) -> bytes:
@@ -210,7 +205,7 @@ def _piece(piece: Any, *, is_terminal: bool, end: bytes) -> bytes:
         return (printing.harmless(piece.data) if is_terminal else piece.data).encode("utf-8") + b"\n"
     if isinstance(piece, str):
         return (printing.harmless(piece) if is_terminal else piece).encode("utf-8") + end
-    return _json(piece, is_terminal=False)
+    return printing.json_bytes(piece, is_terminal=False)
 
 
 class _output:

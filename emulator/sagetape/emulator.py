@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from .core.deck_names import NAME, NAME_RULE
 from .core.errors import ConfigError, SagetapeError
 from .core.journal import UNANSWERED, Entry
 from .core.signing import Key
@@ -29,7 +30,7 @@ from .inprocess.separate import ProcessServer
 from .inprocess.threaded import ThreadServer
 from .shell.aws_files import AwsFiles, read_aws_files
 from .shell.client_env import apply, client_changes
-from .shell.decks import DEFAULT, NAME, Player
+from .shell.decks import DEFAULT, Player
 from .shell.keyring import development_region
 from .shell.setting_kinds import sentence, suggestion
 
@@ -209,10 +210,7 @@ class Emulator(DeckView):
     def deck(self, name: str = DEFAULT) -> DeckView:
         """Another deck of this server, made on first use. Raises ConfigError for a name that no URL can have."""
         if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            raise ConfigError(
-                f"{name!r} is no name for a deck: it is a part of its URL. Use letters, digits, dots, dashes and "
-                "underscores, and begin with a letter or a digit."
-            )
+            raise ConfigError(f"{name!r} is no name for a deck: it is a part of its URL. {NAME_RULE}")
         return DeckView(self, name)
 
     # --- the server underneath ---

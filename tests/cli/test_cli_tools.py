@@ -237,6 +237,15 @@ def test_doctor_as_json_is_one_object() -> None:
     assert found["versions"]["botocore"]
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+def test_doctor_shows_no_password_of_an_address(as_json: list[str]) -> None:
+    """Wherever it says the address."""
+    done = run("doctor", *as_json, AWS_ENDPOINT_URL="http://user:secret@127.0.0.1:1", AWS_DEFAULT_REGION="us-east-1")
+    assert done.exit_code == 3
+    assert "http://***@127.0.0.1:1" in done.stdout
+    assert "secret@" not in done.stdout
+
+
 def test_doctor_waits_for_no_dripping_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes in time, and the end never: the whole question has a limit, here of a third of a second."""
     monkeypatch.setattr("sagetape.shell.diagnosis.HEALTH_WITHIN_S", 0.3)

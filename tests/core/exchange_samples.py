@@ -68,7 +68,13 @@ FRAMES = st.one_of(
 HEADS = st.builds(
     Head,
     st.integers(200, 599),
-    st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple),
+    st.lists(
+        st.tuples(
+            st.text("abcXYZ019-_!~", min_size=1, max_size=8),
+            TEXTS.map(lambda text: text.translate(dict.fromkeys(map(ord, "\r\n\0")))),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 SCRIPTS: st.SearchStrategy[Script] = st.one_of(
     st.tuples(HEADS, BODIES.map(Chunk), st.just(End())),

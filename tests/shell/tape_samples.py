@@ -86,16 +86,20 @@ bodies = st.one_of(
 )
 seconds = st.floats(0, 1e6)
 steps = st.one_of(st.builds(Chunk, bodies), st.builds(Pause, seconds))
-headers = st.lists(st.tuples(texts, texts), max_size=3).map(tuple)
-heads = st.builds(Head, st.integers(100, 999), headers)
+header_names = st.text("abcXYZ019-_!~", min_size=1, max_size=12)
+header_values = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=12)
+headers = st.lists(st.tuples(header_names, header_values), max_size=3).map(tuple)
+heads = st.builds(Head, st.integers(100, 599), headers)
+aborts = st.builds(Abort, reason=texts)
 
 
-def _script(head: Head | None, middle: list[Any], last: Any) -> Script:
-    return (*([head] if head else []), *middle, last)
+def _script(waits: list[Pause], head: Head, middle: list[Any], last: Any) -> Script:
+    return (*waits, head, *middle, last)
 
 
-scripts = st.builds(
-    _script, st.none() | heads, st.lists(steps, max_size=4), st.builds(End) | st.builds(Abort, reason=texts)
+waits = st.lists(st.builds(Pause, seconds), max_size=1)
+scripts = st.builds(_script, waits, heads, st.lists(steps, max_size=4), st.builds(End) | aborts) | st.builds(
+    lambda waited, abort: (*waited, abort), waits, aborts
 )
 calls = st.builds(
     Call,

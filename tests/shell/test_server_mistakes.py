@@ -36,6 +36,16 @@ UPSTREAM = ("--upstream", "http://127.0.0.1:1", "--no-config")
         (("cassette", "meerge"), 2, "did you mean 'merge'?"),
         (("serve", "-Casette", "x"), 2, "No such option '-Casette'; did you mean --cassette?"),
         (("replay", "-qx"), 2, "No such option '-qx'."),
+        (("serve", "--clock-window-s", "1.5"), 2, "must be a whole number from 1 to 86400, not '1.5'"),
+        (("replay", ".", "--no-config"), 6, "no cassette but a folder. There is no cassette in it either"),
+        (("record", "fifo/churn.tape", *UPSTREAM), 6, "fifo is a file, not a folder. Name a cassette in a folder."),
+        (("serve", "--upstream", "http://u:secret@h:1"), 2, "not 'http://***@h:1'; did you mean 'http://h:1'?"),
+        (("env", "--url", "notaurl"), 2, "must be http://host:port, as in the server's ready line, not 'notaurl'"),
+        (("env", "--url", "localhost:80"), 2, "did you mean 'http://localhost:80'?"),
+        (("env", "--deck", "a/b c"), 2, "'a/b c' is no name for a deck: it is a part of its URL."),
+        (("exec", "--no-config", "--", "/"), 126, "/ is a folder, not a command. Nothing was run."),
+        (("exec", "--no-config", "--", "./fifo"), 126, "./fifo is not executable. Nothing was run."),
+        (("exec", "--no-config", "--", "./none"), 127, "./none: no such command. Nothing was run."),
         (("serve", "--port", "70000"), 2, "Invalid value for '--port': must be"),
     ],
 )
@@ -46,6 +56,7 @@ def test_mistake_is_told_in_the_users_words(words: tuple[str, ...], code: int, s
     assert found.returncode == code
     assert said in found.stderr
     assert "defect" not in found.stderr
+    assert "secret" not in found.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["fifo"]
 
 
@@ -71,31 +82,6 @@ def test_folder_that_a_recording_makes_is_told(tmp_path: Path) -> None:
     with running(tmp_path, "record", str(tmp_path / "new" / "a.tape"), *UPSTREAM, "--port", "0") as server:
         assert server.end(signal.SIGTERM) == 0
         assert f"the folder {tmp_path / 'new'} was not there; it was made for a.tape" in server.errors()
-
-
-@pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 3)])
-def test_pattern_that_finds_no_cassette_is_told(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
-    """A missing cassette would end the start; a pattern may be waiting for its first one."""
-    (tmp_path / "sagetape.toml").write_text('\ncassettes = ["tapes/*.tape"]\n')
-    with running(tmp_path, "serve", "--port", "0", *words) as server:
-        assert server.end(signal.SIGTERM) == code
-        told = f"sagetape.toml:2: tapes/*.tape finds no cassette in {tmp_path}. Correct the pattern"
-        assert told in server.errors()
-
-
-@pytest.mark.parametrize(("auth", "key"), [("strict", "a key that it knows"), ("off", "any key (--auth off)")])
-def test_server_for_other_machines_says_so(auth: str, key: str, tmp_path: Path) -> None:
-    """Who may call it, at start; one for this machine alone has nothing to say."""
-    words = ("serve", "--no-config", "--port", "0", "--auth", auth)
-    with running(tmp_path, *words, "--host", "0.0.0.0", "--allowed-host", "tapes.example") as server:
-        assert server.end(signal.SIGTERM) == 0
-        assert (
-            f"other machines can call this server at 0.0.0.0, with {key} and a Host of tapes.example."
-            in server.errors()
-        )
-    with running(tmp_path, *words) as server:
-        assert server.end(signal.SIGTERM) == 0
-        assert "other machines" not in server.errors()
 
 
 def test_variable_that_is_misspelt_is_an_error(tmp_path: Path) -> None:

@@ -307,7 +307,10 @@ def test_cassette_that_is_missing_names_the_nearest(folder: Path) -> None:
 
 def test_cassette_that_is_a_folder_says_how_to_name_its_files(folder: Path) -> None:
     """A likely mistake."""
-    with pytest.raises(CassetteMissing, match=r"It is a folder; name its files: .*/\*\.tape"):
+    with pytest.raises(CassetteMissing, match=r"There is no cassette in it either"):
+        settings_for("replay", {"cassettes": (folder,)}, environ={}, folder=folder)
+    (folder / "churn.tape").touch()
+    with pytest.raises(CassetteMissing, match=r"Name the cassettes in it: .*/\*\.tape\.$"):
         settings_for("replay", {"cassettes": (folder,)}, environ={}, folder=folder)
 
 

@@ -501,3 +501,28 @@ def test_fallbacks_read_and_write_the_same(tmp_path: Path, monkeypatch: pytest.M
     with Cassette.open(tmp_path / "b.tape") as cassette:
         assert [(cassette.key(n), cassette.read(n)) for n in cassette.numbers()] == kept
     assert (tmp_path / "a.tape").read_bytes() == (tmp_path / "b.tape").read_bytes()
+
+
+# --- what was recorded before -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("happens", "said"),
+    [
+        (lambda path: os.truncate(path, 400), "behind its first 400 bytes is lost"),
+        (Path.unlink, "is in the file that was there"),
+    ],
+    ids=["cut", "removed"],
+)
+def test_cassette_that_another_program_changed_says_what_is_lost(
+    happens: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    """And not that all is well."""
+    path = tmp_path / "churn.tape"
+    cassette = Cassette.open(path, writable=True)
+    cassette.append(interaction(), key_of("one"))
+    happens(path)
+    for write in (lambda: cassette.append(interaction(b"two"), key_of("two")), cassette.close):
+        with pytest.raises(CassetteUnwritten, match=said) as caught:
+            write()
+        assert "is intact" not in str(caught.value)

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import click
 
+from ..core.deck_names import NAME, NAME_RULE
 from ..core.errors import ConfigError
 from ..shell.aws_files import read_aws_files
 from ..shell.client_env import SHELL_LINES, client_changes
 from ..shell.host_os import default_shell
 from ..shell.keyring import DEVELOPMENT_KEY, development_region
+from ..shell.masking import masked
 from ..shell.setting_rows import BY_NAME
 from ..shell.settings import PORT
+from ..shell.upstream_kind import is_address, upstream_suggestion
 from .options import KindType
 from .terminal import emit, emit_json
 
@@ -74,6 +77,7 @@ def env(
     powershell  sagetape env --shell powershell | Out-String | Invoke-Expression
     cmd         for /f "delims=" %i in ('sagetape env --shell cmd') do @%i
     """
+    check_address(url, deck)
     base = (url or f"http://127.0.0.1:{port_from(port, port_file)}").rstrip("/")
     files = read_aws_files(os.environ, home=Path.home())
     changes = client_changes(
@@ -89,6 +93,20 @@ def env(
     for name, value in changes.items():
         if value is not None or name in os.environ:
             emit(SHELL_LINES[shell](name, value))
+
+
+def check_address(url: str | None, deck: str | None) -> None:
+    """Raises BadParameter for what cannot become a server's address."""
+    if url and not (url.startswith(("http://", "https://")) and is_address(url)):
+        raise click.BadParameter(
+            f"must be http://host:port, as in the server's ready line, not {masked(url)!r}{upstream_suggestion(url)}",
+            param_hint="'--url'",
+        )
+    if deck and NAME.fullmatch(deck) is None:
+        raise click.BadParameter(
+            f"{deck!r} is no name for a deck: it is a part of its URL. {NAME_RULE}",
+            param_hint="'--deck'",
+        )
 
 
 def port_from(port: int | None, file: Path | None) -> int:

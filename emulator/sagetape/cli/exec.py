@@ -20,7 +20,8 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from ..core.errors import CassetteDamaged, ReplayError, UpstreamError
+from ..core.errors import CassetteDamaged, CredentialsMissing, ReplayError, UpstreamError
+from ..core.keeping import lacks_credentials
 from ..core.verdict import damage_text, struck_text, unreached_text, withheld_text
 from ..shell.client_env import apply
 from ..shell.exec_env import command_changes
@@ -133,6 +134,9 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs a command to its end, passing signals on; its exit code as a shell counts it."""
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
+        if (flaw := flaw_of(command[0], environ)) is not None:
+            complain(flaw)
+            return NOT_RUNNABLE
         complain(f"{command[0]}: no such command. Nothing was run. Write what follows -- as you would in a shell.")
         return NOT_FOUND
     try:
@@ -142,6 +146,16 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
         return NOT_RUNNABLE
     with passing_signals(child):
         return exit_status(child.wait())
+
+
+def flaw_of(name: str, environ: Mapping[str, str]) -> str | None:
+    """Why the command that was found cannot be run; None when none was found."""
+    if os.path.dirname(name) and os.path.isdir(name):
+        return f"{name} is a folder, not a command. Nothing was run. Name the program in it that is meant."
+    found = shutil.which(name, mode=os.F_OK, path=environ.get("PATH"))
+    if found is None:
+        return None
+    return f"{found} is not executable. Nothing was run. Allow it with chmod +x, or name the program that reads it."
 
 
 @contextmanager
@@ -161,13 +175,16 @@ def passing_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def amounts_to(counts: Mapping[str, int], *, has_unreached: bool) -> int:
-    """The exit code that a summary stands for, the worst first: damage, misses, upstreams that gave no answer."""
+def amounts_to(counts: Mapping[str, int], *, unreached: Sequence[str]) -> int:
+    """The exit code that a summary stands for, the worst first: damage, misses, upstreams that gave no answer, those
+    first that could not be signed for."""
     if counts.get("damaged"):
         return CassetteDamaged.exit_code
     if counts.get("miss"):
         return ReplayError.exit_code
-    return UpstreamError.exit_code if has_unreached else 0
+    if any(map(lacks_credentials, unreached)):
+        return CredentialsMissing.exit_code
+    return UpstreamError.exit_code if unreached else 0
 
 
 def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
@@ -184,7 +201,7 @@ def judge(server: ServerProcess, own: int, *, is_strict: bool = False) -> int:
         text += f"; {struck_text(struck)}"
     if damage:
         text += f"; {damage_text(damage)}"
-    code = own or amounts_to(counts, has_unreached=bool(unreached))
+    code = own or amounts_to(counts, unreached=list(unreached))
     if is_strict and server.summary.get("findings"):
         code = code or ReplayError.exit_code
     for place in server.summary.get("damaged_places", ()):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from .options import SectionedCommand, setting_options, settings_from
+from .terminal import warn
 
 THREADS_S: Final = 1.0  # what functions' own threads get to end, after the drain
 
@@ -41,6 +42,8 @@ def end_soon(code: int, before: Container[threading.Thread]) -> None:
 def run_server(command: str, flags: dict[str, Any], *, spelled: Mapping[str, str] | None = None) -> int:
     """Reads the settings, serves until told to stop, and returns the exit code."""
     settings = settings_from(command, flags, spelled=spelled)
+    for doubt in settings.doubts:
+        warn(doubt)
     from ..shell.server import run  # the settings are judged before anything heavy is imported
 
     before = frozenset(threading.enumerate())

@@ -14,7 +14,8 @@ import click
 
 from ..core.differences import describe
 from ..core.drift import DRIFTED, FAILED, NOT_ASKED, Limits, Outcome, by_endpoint, is_asked
-from ..core.errors import UpstreamError
+from ..core.errors import CredentialsMissing, UpstreamError
+from ..core.keeping import lacks_credentials
 from ..shell.recorders import stale
 from ..shell.setting_kinds import Span
 from ..shell.upstream_kind import Upstream
@@ -57,7 +58,8 @@ def verify(ctx: click.Context, /, paths: tuple[Path, ...], as_json: bool, **aske
     They are compared by meaning, within the tolerances, and without what the cassette's rules ignore. Nothing is
     written. Stand-ins for accounts are asked as those of --account (else AWS_ACCOUNT_ID) that they were made of. Ends
     with 3 on drift, on recordings older than --max-age, when no request at all could be asked, and under --strict when
-    one could not; with 5 when the upstream gave no answer. The models that are asked cost what they cost.
+    one could not; with 5 when the upstream gave no answer, with 7 when there was nothing to sign with. The models that
+    are asked cost what they cost.
     """
     if asked["upstream"] is None and asked["max_age_s"] is None:
         raise click.UsageError(
@@ -95,11 +97,13 @@ async def outcomes_of(cassette: Any, limits: Limits, asked: dict[str, Any]) -> l
     """Asks one cassette's questions."""
     from ..shell.authorities import check_authorities
     from ..shell.drift import Questions, chosen_numbers, limits_of
+    from ..shell.profiles import check_profiles
     from ..shell.upstreams import Settings, parse_upstream
 
     ca_file = str(asked["upstream_ca"]) if asked["upstream_ca"] else None
     if ca_file is not None:
         check_authorities(Path(ca_file))
+    check_profiles([asked["upstream"]], os.environ, home=Path.home())
     settings = Settings(folder=Path.cwd(), allowed_hosts=frozenset(asked["hosts"]), ca_file=ca_file)
     upstream = parse_upstream(asked["upstream"], settings)
     questions = Questions(
@@ -113,10 +117,13 @@ async def outcomes_of(cassette: Any, limits: Limits, asked: dict[str, Any]) -> l
 
 
 def exit_code(outcomes: list[Outcome], *, too_old: bool, wants_answers: bool, is_strict: bool) -> int:
-    """3 after drift, or when what was not asked leaves nothing proved; 5 when an answer was wanted and none came."""
+    """3 after drift, or when what was not asked leaves nothing proved; 5 when an answer was wanted and none came, 7
+    when there was nothing to sign with."""
     verdicts = {one.verdict for one in outcomes}
     if DRIFTED in verdicts or too_old:
         return DRIFT
+    if any(lacks_credentials(one.reason) for one in outcomes if one.verdict == FAILED):
+        return CredentialsMissing.exit_code
     if FAILED in verdicts:
         return UpstreamError.exit_code
     is_hollow = wants_answers and not any(map(is_asked, outcomes))

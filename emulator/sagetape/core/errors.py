@@ -11,6 +11,7 @@
     |  |- CassetteUnwritten what should be kept could not be written
     |- UpstreamError   the real endpoint failed in a way that is not an HTTP answer
     |- ConfigError     found at start, all problems listed at once
+    |  |- CredentialsMissing   there is nothing to sign with for an upstream
 
 A message has three parts: what happened, the nearest thing that would have worked, what to do. `exit_code` is what a
 command ends with when nothing else is known (`product.md` 2).
@@ -145,6 +146,12 @@ class ConfigError(SagetapeError):
     def __init__(self, problems: list[str] | str) -> None:
         self.problems = [problems] if isinstance(problems, str) else problems
         super().__init__("\n".join(self.problems))
+
+
+class CredentialsMissing(ConfigError):
+    """There is nothing to sign with for an upstream, and that is known before it is asked."""
+
+    exit_code = 7
 
 
 def compact_json(value: object) -> bytes:

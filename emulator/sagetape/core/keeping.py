@@ -37,6 +37,15 @@ def is_worth_keeping(script: Script, *, keeps_errors: bool) -> bool:
     return keeps_errors or not head.failure
 
 
+NO_CREDENTIALS: Final = "Sagetape has no credentials for its upstream "
+"""How the sentence begins that `shell/upstreams/aws.py` says where there is nothing to sign with."""
+
+
+def lacks_credentials(failure: str) -> bool:
+    """Whether an upstream was not asked because there was nothing to sign with."""
+    return failure.startswith(NO_CREDENTIALS)
+
+
 def unanswered(script: Script, failure: str) -> Script:
     """The platform's answer, marked as its word for an upstream that gave none; `failure` is a sentence for people."""
     return tuple(replace(step, failure=failure) if isinstance(step, Head) else step for step in script)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from .bodies import INLINE_MAX_BYTES, address, body_record
 from .framing import INTERACTION, Buffer, frame
 from .payload import RecordError, member, pack
+from .scripts import flaw_of
 from .values import valueclass
 from .wire import Abort, Call, Chunk, End, Head, Interaction, Pause, Provenance, Script, SessionMark, Step
 
@@ -59,7 +60,12 @@ def lay_out(
     is_stored: Callable[[bytes, int], bool],
     compress_max_bytes: int,
 ) -> Layout:
-    """The records of an interaction; bodies for which `is_stored` holds are only referred to."""
+    """The records of an interaction; bodies for which `is_stored` holds are only referred to.
+
+    Raises RecordError for an answer that could not be read again.
+    """
+    if (flaw := flaw_of(interaction.script)) is not None:
+        raise RecordError(flaw)
     shelf = Shelf(is_stored, compress_max_bytes)
     record = frame(INTERACTION, pack(_interaction_values(interaction, shelf.place)), tag=key)
     return Layout((*shelf.buffers, *record), tuple(shelf.bodies.items()), sum(map(len, record)))
@@ -138,8 +144,11 @@ def interaction_from(values: Mapping[str, Any], fetch: Fetch) -> Interaction:
 
 
 def script_from(values: Mapping[str, Any], fetch: Fetch) -> Script:
-    """The answer alone; the request's body is not looked at."""
-    return tuple(_step_from(step, fetch) for step in member(values, "steps", list))
+    """The answer alone; the request's body is not looked at. Raises RecordError for one that nothing can have sent."""
+    script = tuple(_step_from(step, fetch) for step in member(values, "steps", list))
+    if (flaw := flaw_of(script)) is not None:
+        raise RecordError(flaw)
+    return script
 
 
 def call_from(values: Mapping[str, Any], fetch: Fetch) -> Call:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
-from ..core.errors import CassetteError, CassetteMissing, ConfigError, SagetapeError
+from ..core.errors import CassetteError, CassetteMissing, ConfigError, CredentialsMissing, SagetapeError
 from ..core.signing import Key
 from ..shell.files import REAL
 from ..shell.host_os import apart_options
@@ -24,7 +24,7 @@ from ..shell.server_process import importable
 from ..shell.store.locks import RecorderLock
 
 STOP_LIMIT_S: Final = 30.0  # beyond any drain
-ERRORS: Final = {kind.__name__: kind for kind in (ConfigError, CassetteError, CassetteMissing)}
+ERRORS: Final = {kind.__name__: kind for kind in (ConfigError, CassetteError, CassetteMissing, CredentialsMissing)}
 """What the child raises and this process raises again, by name."""
 CHILD: Final = (sys.executable, "-m", "sagetape.inprocess.child")
 

@@ -123,7 +123,7 @@ class Assembly:
             deck.faults.add(rule)
         damage = damage_of(shelf, is_strict=settings.strict)
         deck.damage = lambda: damage_of(shelf)
-        for text in (*settings.doubts, *warnings, *damage, *doubts(deck, shelf, settings)):
+        for text in (*warnings, *damage, *doubts(deck, shelf, settings)):
             deck.warnings[text] = 1
             log.warning("%s: %s", STRICT_TOLD if settings.strict else "warning", text)
         scanner = None

@@ -36,13 +36,9 @@ def expand(paths: Iterable[Path], base: Path, *, globs: bool) -> tuple[Path, ...
     return tuple(found)
 
 
-def empty_globs(paths: Iterable[Path], base: Path, *, place: str) -> tuple[str, ...]:
-    """A sentence on each pattern that finds nothing: with a cassette that is missing the server would not start."""
-    return tuple(
-        f"{place}: {path} finds no cassette in {base}. Correct the pattern, or record one that it finds."
-        for path in paths
-        if glob.has_magic(str(path)) and not expand([path], base, globs=True)
-    )
+def unmatched(paths: Iterable[Path], base: Path) -> list[str]:
+    """The patterns that find no file, as they are written."""
+    return [str(path) for path in paths if glob.has_magic(str(path)) and not expand((path,), base, globs=True)]
 
 
 def recorded_apart(settings: ServerSettings) -> ServerSettings:
@@ -66,6 +62,8 @@ def missing_text(path: Path, *, instead: str = "") -> str:
     name = shown(path)
     if (flaw := flaw_of(path)) is not None:
         return f"{name} {flaw}"
+    if path.is_dir():
+        return f"{name}: no cassette but a folder. {files_text(path)}"
     remedy = instead or f"Record it with: sagetape record {name} --upstream aws"
     return f"{name}: no such cassette. {nearest_text(path)} {remedy}"
 
@@ -84,10 +82,15 @@ def flaw_of(path: Path) -> str | None:
     return "is not a plain file (a FIFO or a device, perhaps); a cassette is one. Name another path."
 
 
+def files_text(folder: Path) -> str:
+    """What to write instead of a folder."""
+    if any(item.suffix == SUFFIX for item in folder.iterdir()):
+        return f"Name the cassettes in it: {shown(folder)}/*{SUFFIX}."
+    return f"There is no cassette in it either (*{SUFFIX}). Name one that is elsewhere."
+
+
 def nearest_text(path: Path) -> str:
     """A sentence on what there is instead."""
-    if path.is_dir():
-        return f"It is a folder; name its files: {shown(path)}/*{SUFFIX}."
     if not path.parent.is_dir():
         return f"There is no folder {shown(path.parent)} either."
     near = nearest(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..core.deck import Deck, Forward, Kept
+from ..core.deck_names import NAME
 from ..core.errors import CallerError, CassetteError, compact_json
 from ..core.journal import Entry
 from ..core.keeping import failure_of
@@ -36,7 +36,6 @@ DEFAULT: Final = "default"
 DECKS_MAX: Final = 1000  # names come from requests: without a bound they are a way to fill the memory
 FAILURES_MAX: Final = 50  # different reasons that are told apart: some quote what a broken server said
 FAILURE_CHARS: Final = 500  # of one of them
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
 def split_deck(path: bytes) -> tuple[str, bytes]:

@@ -10,7 +10,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from .client_env import ENDPOINT_VARIABLE
 from .endpoint_choice import Source, sources, traps, winner
 from .exec_env import has_other_credentials
 from .keyring import WELL_KNOWN_KEYS
+from .masking import masked
 
 FALLBACK_REGION: Final = "us-east-1"  # a missing region is a problem of its own; the address can be told all the same
 HEALTH_PATH: Final = "/_sagetape/health"
@@ -86,7 +87,23 @@ def diagnose(
         )
     if won and won.value and "://" in won.value:
         note_server(found, won.value, ask_server or health_in_time)
+    mask_addresses(found)
     return found
+
+
+def mask_addresses(found: Diagnosis) -> None:
+    """Takes users and passwords out of every address, wherever the diagnosis says it."""
+    said = {found.endpoint, *(source.value or "" for source in found.sources)}
+    hidden = sorted((address for address in said if "@" in address), key=len, reverse=True)
+
+    def shown(text: str) -> str:
+        for address in hidden:
+            text = text.replace(address, masked(address))
+        return text
+
+    found.endpoint = shown(found.endpoint)
+    found.sources = [replace(source, value=source.value and shown(source.value)) for source in found.sources]
+    found.problems = [shown(problem) for problem in found.problems]
 
 
 def note_endpoint(found: Diagnosis, won: Source | None, ask: Callable[[], str]) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
-from .cassette_paths import check_present, empty_globs, expand, recorded_apart
-from .config_file import ConfigFile, find_config, read_config
+from .cassette_paths import check_present, expand, recorded_apart, unmatched
+from .config_file import ConfigFile, find_config, read_config, shown
 from .consistency import contradictions
 from .setting_kinds import sentence, unknown_key
 from .setting_rows import BY_NAME, FILE, FILE_KEYS, FLAG, ROWS, STRICT_LIMITS, VARIABLE, Row
@@ -39,6 +39,8 @@ class Layers:
     problems: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     """Fields whose value could not be read; rules that need them have nothing to say."""
+    doubts: list[str] = field(default_factory=list)
+    """What may not be meant so, and is no mistake yet."""
 
     def place(self, name: str) -> str:
         """Where a field's value was said, for a message."""
@@ -75,7 +77,7 @@ def settings_for(
     if layers.problems:
         raise ConfigError(layers.problems)
     check_present(settings)
-    return settings
+    return dataclasses.replace(settings, doubts=tuple(layers.doubts))
 
 
 def chosen_config(environ: Mapping[str, str], *, folder: Path, config: Path | None) -> ConfigFile | None:
@@ -149,12 +151,21 @@ def resolve_paths(layers: Layers, folder: Path, *, file: ConfigFile | None) -> N
         is_from_file = file is not None and ":" in layers.place(name)
         base = file.folder if file is not None and is_from_file else folder
         if name == "cassettes":
-            given = layers.values[name]
-            layers.values[name] = expand(given, base, globs=is_from_file)
             if is_from_file:
-                layers.values["doubts"] = empty_globs(given, base, place=layers.place(name))
+                note_unmatched(layers, base)
+            layers.values[name] = expand(layers.values[name], base, globs=is_from_file)
         else:
             layers.values[name] = base / layers.values[name]
+
+
+def note_unmatched(layers: Layers, base: Path) -> None:
+    """Patterns of the file that find nothing: a doubt, and under `strict` a mistake."""
+    noted = layers.problems if layers.values.get("strict") else layers.doubts
+    noted += [
+        f"{layers.place('cassettes')}: the pattern {pattern} finds no cassette below {shown(base)}. "
+        "Correct it, or remove it until there is one."
+        for pattern in unmatched(layers.values["cassettes"], base)
+    ]
 
 
 def build(layers: Layers, folder: Path, *, file: ConfigFile | None) -> ServerSettings:

@@ -28,7 +28,6 @@ from .app import App
 from .assembly import Assembly
 from .bodies import Patience
 from .connections import Server
-from .consistency import is_loopback
 from .decks import DEFAULT
 from .evidence import judge_deck
 from .files import REAL, Files
@@ -38,6 +37,8 @@ from .left_behind import LeftBehind
 from .memory import keep_freed_memory
 from .model import load_service
 from .ports import bind_error
+from .profiles import check_server_profiles
+from .reach import reach_text
 from .readers import Readers
 from .ready import check_files, say_ready, write_port_file
 from .request_ids import RequestIds
@@ -144,6 +145,7 @@ async def start(
     token = token_from(environ)
     keyring = keyring_for(settings, environ, home=home)
     check_files(settings)
+    check_server_profiles(settings, environ, home=home)
     sockets = listen(settings)  # before a cassette is made: a taken port leaves nothing behind
     try:
         assembly = Assembly(settings, live_secrets=keyring.live_secrets(), files=files, groups_syncs=True)
@@ -184,13 +186,6 @@ async def start(
         answer_at_once=app.answer_at_once,
         takes_upload=app.takes_upload,
     )
-    if strangers := [host for host in settings.host if not is_loopback(host)]:
-        log.warning(
-            "warning: other machines can call this server at %s, with %s and a Host of %s.",
-            ", ".join(strangers),
-            "a key that it knows" if settings.auth == "strict" else f"any key (--auth {settings.auth})",
-            ", ".join(settings.allowed_hosts),
-        )
     loop = asyncio.get_running_loop()
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
     gc.collect()
@@ -200,6 +195,8 @@ async def start(
     app.admin = running.admin.answer
     if settings.token_file is not None:
         file_with_token(settings.token_file, token)
+    if reached := reach_text(settings, keyring, port):
+        log.warning("warning: %s", reached)
     return running
 
 

@@ -106,7 +106,7 @@ CALLERS: Final = (
     ),
     Row("regions", Several(_REGION), "Region that signatures may be for.", "--region", "region"),
     Row("account", _ACCOUNT, "Account number in ARNs and texts."),
-    Row("clock_window_s", _SECONDS, "Seconds that a signature's time may be off."),
+    Row("clock_window_s", Number(1, 86_400, whole=True), "Whole seconds that a signature's time may be off."),
 )
 
 TIME: Final = (

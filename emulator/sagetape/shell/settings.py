@@ -34,6 +34,9 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...] = ()
     """Names accepted in `Host` beside those of loopback; needed for any other bind."""
 
+    doubts: tuple[str, ...] = ()
+    """What may not be meant so: a sentence each, told at start."""
+
     # --- what it plays and what it keeps
     mode: str = "none"
     """A name of `core.modes.RECORD_MODES`."""
@@ -68,7 +71,7 @@ class ServerSettings:
     regions: tuple[str, ...] = ()
     """Configured ones only; `keyring.accepted_regions` adds what the environment says."""
     account: str = ACCOUNT
-    clock_window_s: float = 300.0
+    clock_window_s: int = 300
     """How far a signature's time may be from ours; AWS: 5 minutes."""
 
     # --- limits
@@ -99,8 +102,6 @@ class ServerSettings:
     max_age_s: float | None = None
     """Recordings older than this are warned about; None: however old."""
     explain: bool = False
-    doubts: tuple[str, ...] = ()
-    """What in the settings is no mistake and may be meant otherwise; told at start."""
     record_command: str = ""
     """What a miss says to run, where that is not `sagetape record`: a test runner's own command."""
     durability: str = "cache"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from ..core.values import valueclass
+from .masking import masked
 
 
 @valueclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Upstream:
                 break
         raise ValueError(
             f"must be aws, aws:<profile>, aws+http(s)://host:port, http(s)://host:port or "
-            f"function:<module>:<name>, not {text!r}{upstream_suggestion(text)}"
+            f"function:<module>:<name>, not {masked(text)!r}{upstream_suggestion(text)}"
         )
 
     def from_toml(self, value: object) -> str:
@@ -58,7 +59,11 @@ UPSTREAM_FORMS: dict[str, Callable[[str], bool]] = {
 
 
 def upstream_suggestion(text: str) -> str:
-    """The nearest form of an upstream that would have worked."""
+    """The nearest form of an upstream that would have worked; of an address with a password the same without it."""
+    if "@" in text:
+        scheme, mark, rest = text.partition("://")
+        bare = f"{scheme}{mark}{rest.rpartition('@')[2]}"
+        return f"; did you mean {bare!r}?" if scheme in UPSTREAM_FORMS and is_address(bare) else ""
     if re.fullmatch(r"[\w.-]+:[0-9]+(/.*)?", text):
         return f"; did you mean 'http://{text}'?"
     if re.fullmatch(r"\w+(\.\w+)*:\w+", text) and not text.startswith(tuple(UPSTREAM_FORMS)):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..eventstream import FrameError, decode, encode, payload_part
+from ..scripts import STATUS_MAX, STATUS_MIN, flaw_of
 from ..wire import (
     EVENT_STREAM,
     Abort,
@@ -166,7 +167,10 @@ def _script(steps: Any, place: str) -> Script:
         raise DocumentError(
             f"{place} is not a list of steps. Write [head, chunks, end] as `cassette show --json` does."
         )
-    return tuple(_step_from(step, f"{place}, step {number}") for number, step in enumerate(steps))
+    script = tuple(_step_from(step, f"{place}, step {number}") for number, step in enumerate(steps))
+    if (flaw := flaw_of(script)) is not None:
+        raise DocumentError(f"{place} is {flaw}. Correct the step that says so.")
+    return script
 
 
 def _step_from(step: Any, place: str) -> Step:
@@ -183,8 +187,8 @@ def _head_from(fields: Mapping[str, Any], place: str) -> Head:
     if not isinstance(pairs, list):
         raise DocumentError(f"{place}: headers is not a list of [name, value]. Write it so.")
     status = _value(fields, "head", int, place)
-    if not 100 <= status <= 999:
-        raise DocumentError(f"{place}: {status} is no HTTP status. Write one from 100 to 999.")
+    if not STATUS_MIN <= status <= STATUS_MAX:
+        raise DocumentError(f"{place}: {status} is no HTTP status. Write one from {STATUS_MIN} to {STATUS_MAX}.")
     return Head(status, tuple(_pair(pair, place) for pair in pairs))
 
 

@@ -41,11 +41,11 @@ def _pair(entry: Mapping[str, Any]) -> Pair:
     size = content.get("size")
     if "text" not in content and isinstance(size, int) and size > 0 and not broken:
         raise Unusable(f"its answer of {size} bytes was not saved: export the archive with content")
-    headers = _headers(response.get("headers"))
+    headers = _own(response)
     return Pair(
         method=text(request.get("method"), "method"),
         url=text(request.get("url"), "url"),
-        headers=tuple((name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in _sent(request)),
+        headers=tuple((name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in _own(request)),
         body=data(posted.get("text"), "the request's body", encoding=_encoding(posted)),
         status=number(response.get("status"), "status"),
         answer_headers=tuple(pair for pair in headers if pair[0].lower() != "content-encoding"),
@@ -67,9 +67,9 @@ def _broken(entry: Mapping[str, Any], response: Mapping[str, Any]) -> str:
     return str(response.get("_error") or "")[:1000]
 
 
-def _sent(request: Mapping[str, Any]) -> Headers:
+def _own(message: Mapping[str, Any]) -> Headers:
     # HTTP/2 lists its pseudo-headers, which are no headers.
-    return tuple(pair for pair in _headers(request.get("headers")) if not pair[0].startswith(":"))
+    return tuple(pair for pair in _headers(message.get("headers")) if not pair[0].startswith(":"))
 
 
 def _headers(value: Any) -> Headers:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from ..errors import CallerError
 from ..eventstream import Framer
 from ..operations import ASYNC, Operation, Service
+from ..scripts import flaw_of
 from ..values import valueclass
 from ..wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Headers, Pause, RawHeaders, Script, Step
 from .found import Found, Unusable
@@ -51,7 +52,10 @@ def found_in(pair: Pair, service: Service) -> Found:
     """The call and its answer. Raises Unusable for what is no call of SageMaker Runtime."""
     if max(len(pair.body), len(pair.answer)) > BODY_BYTES_MAX:
         raise Unusable(f"a body of more than {BODY_BYTES_MAX} bytes")
-    return Found(call_of(pair, service), script_of(pair), pair.at)
+    script = script_of(pair)
+    if (flaw := flaw_of(script)) is not None:
+        raise Unusable(flaw)
+    return Found(call_of(pair, service), script, pair.at)
 
 
 def call_of(pair: Pair, service: Service) -> Call:
@@ -106,8 +110,6 @@ def script_of(pair: Pair) -> Script:
     waited = (Pause(pair.waited_s),) if pair.waited_s > 0 else ()
     if not pair.status:
         return (*waited, Abort(pair.broken or "no answer was recorded"))
-    if not 100 <= pair.status <= 999:
-        raise Unusable(f"{pair.status} is no HTTP status")
     headers = tuple((name, value) for name, value in pair.answer_headers if name.lower() not in MOMENTARY)
     head = Head(pair.status, headers)
     content_type = (head.header("content-type") or "").partition(";")[0].strip().lower()

@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from ...core.deck_names import NAME
 from ...core.faults.parsing import parse_rules
 from ...core.modes import EXHAUSTED
 from ...core.wire import INSTANT_MAX
 from ..clock import VirtualClock
-from ..decks import DEFAULT, NAME, Player
+from ..decks import DEFAULT, Player
 from ..setting_kinds import Clock as ClockText
 from .faults import FAULT
 from .refusals import CONFLICT, INVALID, NOT_FOUND, refusal

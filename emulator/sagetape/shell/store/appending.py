@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from ...core.errors import CassetteError, CassetteUnwritten
 from ...core.framing import Buffer
 from ..files import IOV_MAX, is_same_file
 from .contents import Contents
 from .tape import Tape, retried
+
+UNSYNCED: Final = "What was recorded since the last good sync may be lost when the machine fails"
 
 
 class Appender:
@@ -37,7 +40,9 @@ class Appender:
     def exclusive(self) -> Iterator[int]:
         """The offset at which the next record goes; other recorders wait, and their records were taken in."""
         if self.is_suspect:
-            raise self._failure("a sync to disk failed before", "Check the disk, then record again into a new file")
+            raise self._failure(
+                "a sync to disk failed before", "Check the disk, then record again into a new file", kept=UNSYNCED
+            )
         tape = self._tape
         try:
             if self._shared:
@@ -63,7 +68,9 @@ class Appender:
             status = tape.status()
             if not is_same_file(status, retried(tape.files.path_status, tape.path)):
                 raise self._failure(
-                    "it was replaced or removed while it was recorded into", "Start the recording again"
+                    "it was replaced or removed while it was recorded into",
+                    "Start the recording again",
+                    kept="What was recorded before is in the file that was there, if that is still anywhere",
                 )
             if self._shared and status.st_size > contents.end:
                 contents.take_in(contents.end, status.st_size)
@@ -73,7 +80,11 @@ class Appender:
         except OSError as error:
             raise self._failure_of(error) from error
         if status.st_size < contents.end:
-            raise self._failure("another program cut it", "Start the recording again")
+            raise self._failure(
+                "another program cut it",
+                "Start the recording again",
+                kept=f"What was recorded behind its first {status.st_size} bytes is lost, what stands in them is not",
+            )
         return contents.end
 
     def write(self, buffers: Sequence[Buffer]) -> None:
@@ -121,7 +132,9 @@ class Appender:
     def sync(self) -> None:
         """All that was appended to the disk: one sync for all of it. Raises CassetteUnwritten once and for all."""
         if self.is_suspect:
-            raise self._failure("a sync to disk failed before", "Check the disk, then record again into a new file")
+            raise self._failure(
+                "a sync to disk failed before", "Check the disk, then record again into a new file", kept=UNSYNCED
+            )
         if not self.has_unsynced:
             return
         self.has_unsynced = False
@@ -132,6 +145,7 @@ class Appender:
             raise self._failure(
                 f"the disk did not confirm what was written ({os.strerror(error.errno or 5)})",
                 "The cassette is suspect: run `sagetape cassette verify`, check the disk, record again into a new file",
+                kept=UNSYNCED,
             ) from error
 
     def _failure_of(self, error: OSError) -> CassetteError:
@@ -139,11 +153,10 @@ class Appender:
             os.strerror(error.errno or 5).lower(), "Free space or correct the permissions; recording resumes by itself"
         )
 
-    def _failure(self, what: str, remedy: str) -> CassetteError:
+    def _failure(self, what: str, remedy: str, *, kept: str = "Everything recorded before is intact") -> CassetteError:
+        """`kept`: what became of the recordings from before."""
         path = self._tape.path
-        return CassetteUnwritten(
-            f"{path} could not be written: {what}. Everything recorded before is intact. {remedy}.", path=path
-        )
+        return CassetteUnwritten(f"{path} could not be written: {what}. {kept}. {remedy}.", path=path)
 
 
 def _rest(buffers: Sequence[Buffer], written: int) -> list[Buffer]:

@@ -209,7 +209,7 @@ class Cassette:
         try:
             return decode(contents.tape.values(found), contents.body)
         except RecordError as error:
-            raise contents.tape.damaged(found.offset, str(error)) from None
+            raise contents.tape.damaged(found.offset, f"interaction {number}: {error}") from None
 
     def refresh(self) -> int:
         """Takes in what other processes appended since; says how many interactions came."""

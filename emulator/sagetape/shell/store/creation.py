@@ -42,6 +42,11 @@ def make_folder(files: Files, path: str) -> None:
     """The directory of a cassette that is about to be made."""
     try:
         retried(files.make_directory, os.path.dirname(path) or ".")
+    except FileExistsError as error:
+        folder = os.path.dirname(path)
+        raise CassetteError(
+            f"{path} cannot be made: {folder} is a file, not a folder. Name a cassette in a folder.", path=path
+        ) from error
     except (OSError, ValueError) as error:
         raise unreadable(path, error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))) from error
 

@@ -59,6 +59,9 @@ def _check(contents: Contents, found: Frame) -> None:
     except (CassetteDamaged, RecordError) as error:
         if not any(place.offset == found.offset for place in contents.report.damaged):
             kind = KIND_NAMES.get(found.kind, f"kind {found.kind}")
+            offsets = contents.index.columns["offsets"]
+            if found.kind == INTERACTION and found.offset in offsets:
+                kind += f" {offsets.index(found.offset)}"
             contents.report.damaged.append(DamagedPlace(found.offset, found.end, f"{kind}: {error}"))
 
 
