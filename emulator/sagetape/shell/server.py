@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -156,7 +156,25 @@ async def start(
         raise
     port = sockets[0].getsockname()[1]
     regions = accepted_regions(settings, environ, home=home) if narrows_region else settings.regions
-    app = App(
+    app = app_of(settings, assembly, keyring, port=port, regions=regions)
+    server = server_of(settings, app)
+    loop = asyncio.get_running_loop()
+    listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
+    gc.collect()
+    gc.freeze()  # indexes of large cassettes: what lives as long as the server is not looked through again
+    running = Running(app, assembly, keyring, port, url_of(sockets[0]), server, listeners)
+    running.admin = Admin(Surroundings(app, assembly, server, running.open_fields), token=token)
+    app.admin = running.admin.answer
+    if settings.token_file is not None:
+        file_with_token(settings.token_file, token)
+    if reached := reach_text(settings, keyring, port):
+        log.warning("warning: %s", reached)
+    return running
+
+
+def app_of(settings: ServerSettings, assembly: Assembly, keyring: Keyring, *, port: int, regions: Sequence[str]) -> App:
+    """What every request needs. Of `regions` the first is named where a request names none; none: any is accepted."""
+    return App(
         service=load_service(),
         verifier=Verifier(
             keyring.find,
@@ -175,7 +193,11 @@ async def start(
         patience=Patience(idle_s=settings.body_idle_s),
         new_request_id=RequestIds(settings.seed),
     )
-    server = Server(
+
+
+def server_of(settings: ServerSettings, app: App) -> Server:
+    """aiohttp's server with this project's connections."""
+    return Server(
         app.handle,
         dates=app.dates,
         new_request_id=app.new_request_id,
@@ -186,18 +208,6 @@ async def start(
         answer_at_once=app.answer_at_once,
         takes_upload=app.takes_upload,
     )
-    loop = asyncio.get_running_loop()
-    listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
-    gc.collect()
-    gc.freeze()  # indexes of large cassettes: what lives as long as the server is not looked through again
-    running = Running(app, assembly, keyring, port, url_of(sockets[0]), server, listeners)
-    running.admin = Admin(Surroundings(app, assembly, server, running.open_fields), token=token)
-    app.admin = running.admin.answer
-    if settings.token_file is not None:
-        file_with_token(settings.token_file, token)
-    if reached := reach_text(settings, keyring, port):
-        log.warning("warning: %s", reached)
-    return running
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:
