@@ -29,6 +29,25 @@ def flaw_of(script: Script) -> str | None:
     return _order_flaw(rest) or _head_flaw(first[0], rest)
 
 
+def foreign_header(script: Script) -> str | None:
+    """The name of a header that holds bytes which are not UTF-8, and so no text that could be kept; None when there is
+    none."""
+    for head in script:
+        for name, value in head.headers if isinstance(head, Head) else ():
+            if not is_unicode(name) or not is_unicode(value):
+                return name.encode("ascii", "replace").decode()
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogates: what stands for bytes that could not be decoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _order_flaw(rest: Sequence[Step]) -> str | None:
     """`rest`: what follows the head."""
     if not rest or not isinstance(rest[-1], (End, Abort)):
