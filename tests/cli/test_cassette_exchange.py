@@ -94,7 +94,8 @@ def test_edit_in_yaml_takes_over_a_change(tape: Path, tmp_path: Path) -> None:
     [
         ("text = 'no json'", 8, "not JSON"),
         (IN_JSON.format("i[0]['endpont'] = 1"), 8, "nearest is 'endpoint'"),
-        (IN_JSON.format("i[0]['answer'] = []\ni[0]['body'] = {'text': 'AKIA' + 'IOSFODNN7EXAMPLE'}"), 7, "secret"),
+        (IN_JSON.format("i[0]['answer'] = []"), 8, "does not begin with its head"),
+        (IN_JSON.format("i[0]['body'] = {'text': 'AKIA' + 'IOSFODNN7EXAMPLE'}"), 7, "secret"),
     ],
 )
 def test_edit_that_cannot_be_stored_is_kept_beside(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.shell.server_wire import Wire, upstream
+from tests.shell.test_server_life import OPTIONS, running
 
 from sagetape.emulator import Emulator
 
@@ -65,4 +67,32 @@ def test_miss_of_another_sagetape_is_passed_on_and_never_recorded(tmp_path: Path
         upstream = (f"aws+{other.url}",)
         with Emulator(record_to=tape, mode="new_episodes", upstream=upstream, auth="off") as emulator:
             assert error_of(emulator)[0] == "SagetapeMiss"
+    assert not tape.exists()
+
+
+def test_header_that_is_no_text_is_passed_on_and_told(tmp_path: Path) -> None:
+    """The client has its answer; the verdict names the header, not a codec, and nothing was kept."""
+    tape = tmp_path / "churn.tape"
+    answer = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n"
+        b"X-Amzn-SageMaker-Custom-Attributes: caf\xe9\r\n\r\nhi"
+    )
+
+    def behave(client: socket.socket, request: bytes) -> None:
+        client.sendall(answer)
+
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDUPSTREAM", "AWS_SECRET_ACCESS_KEY": "upstream-secret-key"}
+    with upstream(behave) as service:
+        words = ("record", str(tape), "--upstream", f"aws+{service.url}", *OPTIONS)
+        with running(tmp_path, *words, environ=keys) as server, Wire(server.url) as wire:
+            wire.post(b"{}")
+            found = wire.answer()
+            assert server.end() == 6
+            said = server.errors()
+    assert (found.status, found.body) == (200, b"hi")
+    assert (
+        "this interaction cannot be stored (the header X-Amzn-SageMaker-Custom-Attributes of the answer holds bytes "
+        "that are not UTF-8; have the upstream send text, or leave the header out). Nothing was written."
+    ) in said
+    assert "codec" not in said
     assert not tape.exists()

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from .bodies import INLINE_MAX_BYTES, address, body_record
 from .framing import INTERACTION, Buffer, frame
 from .payload import RecordError, member, pack
-from .scripts import flaw_of
+from .scripts import flaw_of, foreign_header
 from .values import valueclass
 from .wire import Abort, Call, Chunk, End, Head, Interaction, Pause, Provenance, Script, SessionMark, Step
 
@@ -67,7 +67,15 @@ def lay_out(
     if (flaw := flaw_of(interaction.script)) is not None:
         raise RecordError(flaw)
     shelf = Shelf(is_stored, compress_max_bytes)
-    record = frame(INTERACTION, pack(_interaction_values(interaction, shelf.place)), tag=key)
+    try:
+        record = frame(INTERACTION, pack(_interaction_values(interaction, shelf.place)), tag=key)
+    except UnicodeEncodeError as error:
+        if (name := foreign_header(interaction.script)) is None:
+            raise
+        raise RecordError(
+            f"the header {name} of the answer holds bytes that are not UTF-8; have the upstream send text, or leave "
+            "the header out"
+        ) from error
     return Layout((*shelf.buffers, *record), tuple(shelf.bodies.items()), sum(map(len, record)))
 
 

@@ -13,7 +13,9 @@ from typing import Final
 
 from .wire import Abort, Chunk, End, Head, Headers, Pause, Script, Step
 
-STATUS_MIN, STATUS_MAX = 100, 599  # RFC 9110, 15
+STATUS_MIN, STATUS_MAX = 200, 599  # RFC 9110, 15; one below 200 is no answer, another one follows it
+OF_THE_CONNECTION: Final = frozenset(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"))
+"""Headers that say how an answer travels (RFC 9110, 7.6.1): the player's, never a recording's."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _BREAKING: Final = re.compile(r"[\r\n\0]")  # RFC 9110, 5.5
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -27,6 +29,25 @@ def flaw_of(script: Script) -> str | None:
         is_failure = bool(first) and isinstance(first[0], Abort) and not rest
         return None if is_failure else "an answer that does not begin with its head"
     return _order_flaw(rest) or _head_flaw(first[0], rest)
+
+
+def foreign_header(script: Script) -> str | None:
+    """The name of a header that holds bytes which are not UTF-8, and so no text that could be kept; None when there is
+    none."""
+    for head in script:
+        for name, value in head.headers if isinstance(head, Head) else ():
+            if not is_unicode(name) or not is_unicode(value):
+                return name.encode("ascii", "replace").decode()
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogates: what stands for bytes that could not be decoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _order_flaw(rest: Sequence[Step]) -> str | None:
@@ -45,6 +66,8 @@ def _head_flaw(head: Head, rest: Sequence[Step]) -> str | None:
     for name, value in head.headers:
         if _TOKEN.fullmatch(name) is None:
             return f"an answer with a header whose name {name[:40]!r} is no token of HTTP"
+        if name.lower() in OF_THE_CONNECTION:
+            return f"an answer with the header {name[:40]}, which is its connection's"
         if _BREAKING.search(value):
             return f"an answer with a header {name[:40]} whose value holds a line's end or a NUL"
     return _length_flaw(head.headers, rest)
