@@ -391,7 +391,7 @@ def test_recorded_text_cannot_move_the_terminal(tmp_path: Path, hostile: str) ->
         endpoint=f"churn{hostile}",
         TargetModel=hostile,
         notes={hostile: hostile},
-        script=(Head(200, ((hostile, hostile),)), Chunk(hostile.encode()), Abort(hostile)),
+        script=(Head(200, (("X-Note", hostile.replace("\r", "")),)), Chunk(hostile.encode()), Abort(hostile)),
     )
     tape, empty = write(tmp_path / "a.tape", one), write(tmp_path / "b.tape", made("a"))
     base = tmp_path / "none.tape"
