@@ -176,7 +176,7 @@ def test_first_minutes_cost_what_they_may(newcomer: Newcomer, wheel: Path, aws: 
     (newcomer.folder / "test_churn.py").write_text("\n".join(written) + "\n")
     missing, once, green = commands_of_page()
     taught = newcomer.type(missing, code=1)
-    assert f"{once} 'test_churn.py::test_churn'" in taught
+    assert f"{once} test_churn.py::test_churn" in taught
     assert len(aws.arrived) == asked
     assert "recorded: 1 interaction" in newcomer.type(once)
     assert len(aws.arrived) == asked + 1

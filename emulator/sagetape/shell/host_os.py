@@ -6,7 +6,6 @@ Windows they were tested in that way only.
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import functools
 import os
@@ -15,7 +14,10 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import asyncio
 
 try:
     import resource
