@@ -153,11 +153,22 @@ def project(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Projec
     return Project(pytester, worker_python=worker_python)
 
 
+APART = (
+    *("docs", "environment", "findings", "forked", "guard", "hub", "importing", "misses", "names", "options"),
+    *("partial", "remedies", "reruns", "strangers"),
+)
+"""Modules whose runs under xdist are left to `make soak`: with all of them `make test` would take over ten minutes."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every rule holds with and without xdist: each test of a project runs both ways, unless it is marked `alone`."""
-    if "project" in metafunc.fixturenames:
-        is_alone = metafunc.definition.get_closest_marker("alone") is not None
-        metafunc.parametrize("project", ["alone"] if is_alone else ["alone", "xdist"], indirect=True)
+    if "project" not in metafunc.fixturenames:
+        return
+    ways: list[Any] = ["alone"]
+    if metafunc.definition.get_closest_marker("alone") is None:
+        is_apart = metafunc.module.__name__.rpartition(".test_")[2] in APART
+        ways.append(pytest.param("xdist", marks=[pytest.mark.soak] if is_apart else []))
+    metafunc.parametrize("project", ways, indirect=True)
 
 
 def text_of(result: Any) -> str:

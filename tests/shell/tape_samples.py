@@ -89,7 +89,7 @@ steps = st.one_of(st.builds(Chunk, bodies), st.builds(Pause, seconds))
 header_names = st.text("abcXYZ019-_!~", min_size=1, max_size=12)
 header_values = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=12)
 headers = st.lists(st.tuples(header_names, header_values), max_size=3).map(tuple)
-heads = st.builds(Head, st.integers(100, 599), headers)
+heads = st.builds(Head, st.integers(200, 599), headers)
 aborts = st.builds(Abort, reason=texts)
 
 
