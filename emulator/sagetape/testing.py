@@ -301,7 +301,7 @@ class Verdicts:
     def __init__(self) -> None:
         self.found: list[dict[str, Any]] = []
         self.forgotten: list[str] = []
-        """Misses that no test failed for, a sentence each."""
+        """What happened and no test need have failed for, a sentence each: misses, calls after a deck's end."""
         self.tests: set[str] = set()
         """Tests that had a deck, of their own or shared."""
         self.not_run: set[str] = set()
@@ -361,7 +361,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def may_record(config: pytest.Config) -> bool:
-    """Whether an option, the variable or the ini file asks for a recording, whatever CI says to it."""
+    """Whether an option, the variable or the ini file asks for a recording. What CI says to it is told by the first
+    test that has a deck."""
     options = (config.getoption("sagetape_record"), config.getoption("sagetape_record_mode", None))
     others = (os.environ.get("SAGETAPE_RECORD"), config.getini("sagetape_record"))
     return any(mode not in (None, "", "none") for mode in (*options, *others))

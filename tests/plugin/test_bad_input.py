@@ -157,7 +157,7 @@ CASES = {
         "test_uses",
         (
             "This client was made for the deck of test_client.py::test_makes, which is closed.",
-            'Make a client inside each test or in a function-scoped fixture, or give the tests one deck: @pytest.mark.sagetape(scope="module")',  # noqa: E501
+            'Make the client inside each test or in a function-scoped fixture, or give the tests one deck: @pytest.mark.sagetape(scope="module")',  # noqa: E501
         ),
     ),
     "caller": Case(

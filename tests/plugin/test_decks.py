@@ -185,6 +185,37 @@ def test_client_that_outlives_its_test_is_told(project: Project, way: str) -> No
     assert 'scope="module"' in text_of(result)
 
 
+@pytest.mark.parametrize("way", ["http", "in-process", "stream"])
+def test_late_call_whose_error_is_swallowed_is_a_finding(project: Project, way: str) -> None:
+    """It names both tests and the remedy, fails a strict run, and comes from a worker too."""
+    make = 'boto3.client("sagemaker-runtime")' if way == "http" else "sagemaker_runtime"
+    operation = "invoke_endpoint_with_response_stream" if way == "stream" else "invoke_endpoint"
+    project.write(f"""
+        KEPT = []
+
+        def use(client):
+            answer = client.{operation}(EndpointName="churn", Body=b"{{}}")
+            return answer["Body"].read() if "{way}" != "stream" else KEPT.append(iter(answer["Body"]))
+
+        @pytest.mark.sagetape(upstream="function:user_models:documents")
+        def test_makes(sagemaker_runtime):
+            KEPT.append({make})
+            use(KEPT[0])
+
+        def test_uses():
+            try:
+                next(KEPT[1]) if "{way}" == "stream" else use(KEPT[0])
+            except Exception as error:
+                print(error)
+    """)
+    result = project.run("--dist=loadfile", "--sagetape-strict")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["FAILED: test_it.py::test_makes: a client of its deck called while test_it.py::test_uses ran,*each test*"]
+    )
+
+
 def test_scope_shares_one_deck(project: Project, real: Standin) -> None:
     """The tests of a module with one scope share a deck and a cassette named after the module."""
     project.write("""
@@ -447,6 +478,52 @@ def test_parallel_threads_have_their_own_takes(project: Project, real: Standin) 
     """)
     project.run("--sagetape-record=once").assert_outcomes(passed=1)
     project.run_apart("-p", "pytest_run_parallel.plugin", "--parallel-threads=4").assert_outcomes(passed=1)
+
+
+PARALLEL = ("-p", "pytest_run_parallel.plugin")
+
+
+@pytest.mark.parametrize(
+    ("marker", "options", "how"),
+    [
+        ("", ("--parallel-threads=4",), "with --parallel-threads=1"),
+        ("@pytest.mark.force_parallel_threads(4)", (), "without its marker force_parallel_threads"),
+    ],
+)
+def test_parallel_threads_record_nothing(
+    project: Project, real: Standin, marker: str, options: tuple[str, ...], how: str
+) -> None:
+    """Each thread would record takes that no replay plays; a test that is not run in parallel is recorded."""
+    project.write(f"""
+        {marker}
+        def test_it(sagemaker_runtime):
+            ask(sagemaker_runtime)
+
+        @pytest.mark.thread_unsafe
+        def test_alone(sagemaker_runtime):
+            ask(sagemaker_runtime)
+    """)
+    result = project.run_apart(*PARALLEL, *options, "--sagetape-record=once")
+    result.assert_outcomes(passed=1, errors=1)
+    assert f"test_it.py::test_it: its 4 threads would each record what is to be recorded once. Record it {how}" in (
+        text_of(result)
+    )
+    assert len(real.arrived) == 1
+
+
+def test_miss_over_http_in_parallel_threads_names_the_client_that_helps(project: Project, real: Standin) -> None:
+    """Calls over HTTP use up the takes together, so the threads that come late miss; the command records alone."""
+    project.write("""
+        def test_it(sagetape):
+            call()
+    """)
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    result = project.run_apart(*PARALLEL, "--parallel-threads=4")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    text = text_of(result)
+    assert "This test runs in 4 threads, which over HTTP use up its takes together." in text
+    assert "sagemaker_runtime, or one that sagetape.attach(client) answers." in text
+    assert "pytest --sagetape-record=new_episodes --parallel-threads=1 test_it.py::test_it" in text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

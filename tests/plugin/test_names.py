@@ -101,3 +101,12 @@ def test_cuts_of_a_stream_share_a_cassette_and_parameters_do_not(project: Projec
     tapes = project.tapes()
     assert len(tapes) == 4
     assert {"cassettes/test_it/test_cut-plain.tape", "cassettes/test_it/test_own-line.tape"} < set(tapes)
+
+
+def test_brackets_in_the_name_of_a_module_are_no_parameters(project: Project, real: Standin) -> None:
+    """`test_a[b].py` and `test_a-b.py` keep their cassettes in folders of their own."""
+    for name in ("test_a[b]", "test_a-b"):
+        project.write("def test_one(sagemaker_runtime): ask(sagemaker_runtime)", name)
+    project.run("--sagetape-record=once").assert_outcomes(passed=2)
+    assert len(project.tapes()) == len(real.arrived) == 2
+    assert "cassettes/test_a-b/test_one.tape" in project.tapes()

@@ -92,6 +92,17 @@ def test_all_tests_of_a_cassette_are_recorded_in_one_run(project: Project, real:
     assert len(real.arrived) == 4
 
 
+def test_all_keeps_every_call_of_every_worker(project: Project, real: Standin) -> None:
+    """Also calls that are alike, and what was there before: as one process does it."""
+    real.answer = lambda arrived: as_json({"same": True})
+    project.write(FOUR.replace("ask(sagemaker_runtime, b'{\"n\": %d}' % n)", "ask(sagemaker_runtime)"))
+    for held_before in (0, 4):
+        result = project.run("--sagetape-record=all")
+        result.assert_outcomes(passed=4)
+        assert "recorded: 4 interactions" in text_of(result)
+        assert held(project) == held_before + 4
+
+
 def test_once_adds_nothing_to_a_cassette_that_was_there(project: Project, real: Standin) -> None:
     """`once` is decided when the run begins: a shared cassette from before is only played, by every test."""
     project.write(FOUR.replace("range(4)", "range(2)"))

@@ -105,6 +105,8 @@ def exchange(emulator: Emulator, *pieces: bytes) -> bytes:
         try:
             while data := sock.recv(65536):
                 answer += data
+                if re.match(rb"HTTP/1.1 4(?s:.*)\r\nConnection: close\r\n", answer):
+                    sock.shutdown(socket.SHUT_WR)  # the server would wait for the rest of a body that it refused
         except ConnectionError:
             answer += b"<reset>"
     answer = re.sub(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", b"<uuid>", answer)

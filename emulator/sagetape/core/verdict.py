@@ -193,7 +193,7 @@ class RunVerdict:
     """Cassettes that no test opened, next to those that tests did."""
     notes: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
-    """Misses that no test failed for, a sentence each."""
+    """What happened and no test need have failed for, a sentence each: misses, calls after a deck's end."""
     unjudged: tuple[str, ...] = ()
     """Cassettes of which tests that did not run may have played more."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from ..core.errors import SagetapeError
 from ..core.faults.selection import Rule
@@ -28,6 +29,12 @@ from .shared import share, shared_deck
 from .streams import LEFT_LIMIT_S, Streams
 
 log = logging.getLogger("sagetape")
+
+LATE: Final = (
+    "Make the client inside each test or in a function-scoped fixture, or give the tests one deck: "
+    '@pytest.mark.sagetape(scope="module").'
+)
+"""What is to be done about a client that outlives its deck."""
 
 
 class ForkedDeck(SagetapeError):
@@ -70,6 +77,8 @@ class OpenDeck:
         """Where a server shows this deck; None when none does."""
         self.prices = Prices()
         self.pid = os.getpid()
+        self.on_late: Callable[[], object] = lambda: None
+        """Called when a client calls, or reads on, after the end."""
         self._verdict: Verdict | None = None
         self._failures: list[str] = []
         self._is_closed = False
@@ -154,6 +163,7 @@ class OpenDeck:
     def check_open(self) -> None:
         """Raises DeckClosed after the end, and ForkedDeck in a forked child: what it asks would be seen by nobody."""
         if self._is_closed:
+            self.on_late()
             raise self.closed_error()
         self.check_process()
 
@@ -172,9 +182,7 @@ class OpenDeck:
     def closed_error(self) -> DeckClosed:
         """What a client is told that outlives the deck."""
         return DeckClosed(
-            f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. Make a "
-            "client inside each test or in a function-scoped fixture, or give the tests one deck: "
-            '@pytest.mark.sagetape(scope="module").'
+            f"This client was made for the deck of {self.owner or 'another caller'}, which is closed. {LATE}"
         )
 
     # --- the end ---

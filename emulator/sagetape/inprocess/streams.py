@@ -110,6 +110,8 @@ class OpenStream(Iterator[Step]):
             if self._held:
                 return self._held.popleft()
             if self._error is not None:
+                if self._opened.is_closed:
+                    self._opened.on_late()
                 raise self._error
             try:
                 return next(self._steps)

@@ -21,7 +21,7 @@ from .decks import TestDeck
 from .environment import Environment, given_endpoint, replaced_endpoint
 from .guard import Guard, lower_guard, raise_guard
 from .marks import Wanted, wanted_of
-from .parallel import take_per_thread
+from .parallel import parallel_hint, refuse_recording, take_per_thread
 from .paths import default_path, named_paths
 from .remedies import allowing, how_to_record, missing, record_command
 from .run import Run, run_of
@@ -119,6 +119,8 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     """Opens the files and the deck."""
     run.rewind(item.nodeid)
     places = places_of(item, run, wanted)
+    if places.target is not None:
+        refuse_recording(item)
     if places.target is not None and sharers(item, wanted) is None:
         run.attempt.begin(item.nodeid, places.part or places.target)
     keywords = deck_keywords(item, run, wanted, places)
@@ -129,6 +131,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     else:
         hub = run.hub()
         opened = OpenDeck(settings, loop=hub.loop, live_secrets=live_secrets(settings), owner=item.nodeid)
+        opened.on_late = lambda: run.late(item.nodeid)
         take_per_thread(item, opened)
         backing = Shown(opened, hub, run.options.prices, real_endpoint=given_endpoint(os.environ))
     run.opened(places)
@@ -260,6 +263,7 @@ def remedy(item: pytest.Item, run: Run, wanted: Wanted, places: Places) -> str:
         return ""
     is_ci = run.options.is_ci
     if places.played:
-        return how_to_record(item, shown=run.shown(places.played[0]), mode="new_episodes", is_ci=is_ci)
+        how = how_to_record(item, shown=run.shown(places.played[0]), mode="new_episodes", is_ci=is_ci)
+        return parallel_hint(item) + how
     path = run.shown(default_path(item, run.options.folder, scope=wanted.scope))
     return f"This test has no cassette yet. {how_to_record(item, shown=path, mode='once', is_ci=is_ci)}"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from typing import Final
 
 from ..core.errors import CallerError, compact_json
 from ..emulator import Emulator
 from ..inprocess.loops import GivenLoop
-from ..inprocess.opened import OpenDeck
+from ..inprocess.opened import LATE, OpenDeck
 from ..shell.decks import DEFAULT, Decks, Player
 
 NAME_MAX: Final = 60
@@ -21,13 +22,13 @@ NAME_MAX: Final = 60
 class Hub:
     """A server in a thread, started by the first test that needs it."""
 
-    def __init__(self, *, records_aws: bool) -> None:
+    def __init__(self, *, records_aws: bool, on_late: Callable[[str], object]) -> None:
+        """`on_late` is told the owner of a deck that is called after its end, and an empty text for an unknown deck."""
         # With an upstream that holds credentials the server accepts no key that everybody knows.
         self.emulator = Emulator(upstream=("aws",) if records_aws else ())
         self._owners: dict[str, str] = {}
         self._numbers = itertools.count(1)
-        self.strays: list[str] = []
-        """Calls of clients whose test has ended."""
+        self._on_late = on_late
 
     def start(self) -> None:
         """Listens. Nothing but decks that are shown answers."""
@@ -65,13 +66,9 @@ class Hub:
 
     def _refuse(self, name: str) -> Player:
         owner = self._owners.get(name)
+        self._on_late(owner or "")
         if owner is None:
             text = f"There is no deck {name!r} on this server of a test run."
         else:
             text = f"This client was made for the deck of {owner}, and that test has ended."
-        self.strays.append(text)
-        text += (
-            " Make the client inside each test or in a function-scoped fixture, or give the tests one deck: "
-            '@pytest.mark.sagetape(scope="module").'
-        )
-        raise CallerError(400, "SagetapeDeck", compact_json({"Message": text}))
+        raise CallerError(400, "SagetapeDeck", compact_json({"Message": f"{text} {LATE}"}))

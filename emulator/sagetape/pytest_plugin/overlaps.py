@@ -19,8 +19,10 @@ from ..shell.store import Cassette
 class Overlaps:
     """Several cassettes whose keys were computed under the same rules, as one."""
 
-    def __init__(self, sources: Sequence[Cassette]) -> None:
+    def __init__(self, sources: Sequence[Cassette], *, keeps_all: bool = False) -> None:
+        """`keeps_all`: one process would have recorded what is alike as often as it was asked."""
         self._sources = sources
+        self._keeps_all = keeps_all
         self._takes = [takes_of(source) for source in sources]
         self.dropped = 0
         """Takes that an earlier source had as well."""
@@ -53,7 +55,9 @@ class Overlaps:
             return 0
 
     def _known_count(self, place: int, key: bytes, differing: set[bytes]) -> int:
-        """How many of a source's first takes of a key an earlier source has alike."""
+        """How many of a source's first takes of a key an earlier source has alike, and need not be kept."""
+        if self._keeps_all:
+            return 0
         mine, found = self._takes[place][key], 0
         for earlier in range(place):
             theirs = self._takes[earlier].get(key, ())

@@ -155,7 +155,8 @@ def kept_in(folder: Path) -> int:
 def merge(parts: list[Path], target: Path, *, mode: str) -> Tally:
     """Appends parts to a cassette in order; with `rewrite` they are all that it holds afterwards.
 
-    What several parts hold alike is taken once: tests that share a cassette ask the same on different workers.
+    What several parts hold alike is taken once: tests that share a cassette ask the same on different workers. Not with
+    `all`, which records every call.
     """
     if not parts:
         return Tally()
@@ -163,7 +164,7 @@ def merge(parts: list[Path], target: Path, *, mode: str) -> Tally:
         sources = [stack.enter_context(Cassette.open(part)) for part in parts]
         first = sources[0].settings
         settings = CassetteSettings(match=first.match, scrub=first.scrub, seed=first.seed)
-        overlaps = Overlaps(sources)
+        overlaps = Overlaps(sources, keeps_all=mode == "all")
         gone = overlaps.missing_from(target) if mode == "rewrite" else 0
         whole: Cassette
         if mode == "rewrite":
@@ -172,5 +173,5 @@ def merge(parts: list[Path], target: Path, *, mode: str) -> Tally:
             whole = Cassette.open(target, writable=True, settings=None if target.is_file() else settings)
         with whole:
             for source, number in overlaps.distinct():
-                whole.append(source.read(number), source.key(number), replace=mode == "all")
+                whole.append(source.read(number), source.key(number))
     return Tally(overlaps.dropped, overlaps.differing, gone)

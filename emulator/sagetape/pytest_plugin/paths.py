@@ -24,7 +24,7 @@ EDGES: Final = "-. "  # not at either end of a name: Windows drops some of them
 def default_path(item: pytest.Item, folder: str, *, scope: str = "function") -> Path:
     """`<folder of the test>/<folder>/<module>/<test>.tape`; of a wider scope the class's or the module's."""
     base = item.path.parent / folder
-    module = safe_name(item.path.stem)
+    module = safe_name(item.path.stem, has_twin="[" in item.path.stem)  # brackets are no parameters there
     if scope == "session":
         return item.config.rootpath / folder / f"session{SUFFIX}"
     if scope == "module":

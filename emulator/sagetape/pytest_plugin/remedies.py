@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from ..shell.cassette_paths import missing_text
+from .parallel import alone_option
 
 FINGERPRINT: Final = re.compile(r"\(fingerprint (\w+)\)")
 
@@ -19,7 +20,8 @@ FINGERPRINT: Final = re.compile(r"\(fingerprint (\w+)\)")
 def record_command(item: pytest.Item, *, mode: str) -> str:
     """The command that records a test, for a shell in the folder in which pytest was started."""
     _, separator, names = item.nodeid.partition("::")
-    return f"pytest --sagetape-record={mode} {shlex.quote(f'{from_start(item.config, item.path)}{separator}{names}')}"
+    test = shlex.quote(f"{from_start(item.config, item.path)}{separator}{names}")
+    return f"pytest --sagetape-record={mode}{alone_option(item)} {test}"
 
 
 def from_start(config: pytest.Config, path: Path) -> str:

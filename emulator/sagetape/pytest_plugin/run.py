@@ -63,7 +63,7 @@ class Run:
         self.untold: list[dict[str, Any]] = []
         """Verdicts of decks that have ended, as data, and that no report has told yet."""
         self.forgotten: list[str] = []
-        """Misses that no test failed for, and that no report has told yet."""
+        """What happened and no test need have failed for, and that no report has told yet."""
         self.unmerged = 0
         """Interactions that are in parts still."""
         self.attempt = Attempt()
@@ -84,7 +84,8 @@ class Run:
                 from .hub import Hub
 
                 wanted = self.options.upstream or ("aws",)
-                self._hub = Hub(records_aws=self.options.is_recording and wanted[0].startswith("aws"))
+                records_aws = self.options.is_recording and wanted[0].startswith("aws")
+                self._hub = Hub(records_aws=records_aws, on_late=self.late)
                 self._hub.start()
                 self._hub_pid = os.getpid()
             return self._hub
@@ -153,8 +154,17 @@ class Run:
         self.untold.append({**verdict.as_dict(), "within": within and str(within), "is_shared": is_shared})
 
     def forget(self, text: str) -> None:
-        """Notes misses that no test failed for; an empty text is none."""
-        self.forgotten += [text] if text else []
+        """Notes what happened and no test need have failed for; an empty text is none."""
+        self.forgotten += [text] if text and text not in self.forgotten else []
+
+    def late(self, owner: str) -> None:
+        """A client has called a deck that was closed. Its code may swallow what it is told, so it is a finding too."""
+        from ..inprocess.opened import LATE
+
+        now = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+        during = f" while {now} ran" if now and now != owner else ""
+        whose = f"{owner}: a client of its deck" if owner else "a client of no deck of this run"
+        self.forget(f"{whose} called{during}, and the deck was closed. {LATE}")
 
     def take_untold(self) -> dict[str, Any]:
         """What was not told yet, as data."""
@@ -228,7 +238,6 @@ class Run:
     def finish(self, session: pytest.Session) -> None:
         """Stops the server; in the controller also merges, judges and reports."""
         if self._hub is not None and self._hub_pid == os.getpid():
-            self.notes += self._hub.strays
             self._hub.stop()
             self._hub = None
         if self.worker is not None:

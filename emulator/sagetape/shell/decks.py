@@ -117,8 +117,9 @@ class Player:
                 self.secrets += [f"{f.kind} in {f.place} (fingerprint {f.fingerprint})" for f in findings]
                 for finding in findings:
                     log.error(
-                        "not recorded: %s in %s of %s. Have it removed by a rule under [scrub] in sagetape.toml "
-                        '(headers, json_paths, patterns), or, if it is no secret, write there: allowed = ["%s"].',
+                        "not recorded: %s in %s of %s. Have it removed by a rule of scrub (headers, json_paths, "
+                        'patterns), or, if it is no secret, write there: allowed = ["%s"]. For a server that is '
+                        "[scrub] in sagetape.toml, in Python scrub={...}.",
                         finding.kind,
                         finding.place,
                         kept.interaction.call.endpoint,
