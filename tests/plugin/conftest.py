@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +102,18 @@ def real(service: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
     return service
 
 
+FORKED = "-Wignore::pytest.PytestAssertRewriteWarning"
+"""Forked workers have imported modules that pytest would rewrite."""
+
+
 class Project:
     """A folder with tests, run in this process, by two workers of xdist, or in a process of its own."""
 
-    def __init__(self, pytester: pytest.Pytester, *, worker_python: str | None) -> None:
-        """`worker_python` is what runs as the workers' Python; None: no workers."""
+    def __init__(self, pytester: pytest.Pytester, *, warm: Callable[[], Warm], is_xdist: bool) -> None:
+        """`warm` gives what runs as the workers' Python."""
         self.pytester = pytester
-        self.is_xdist = worker_python is not None
-        self.workers = (
-            (f"--tx=2*popen//python={worker_python}", "--dist=load", "-Wignore::pytest.PytestAssertRewriteWarning")
-            if worker_python
-            else ()
-        )
+        self.is_xdist = is_xdist
+        self._warm = warm
         self.path = pytester.path
         pytester.makepyfile(user_models=MODELS)
         pytester.makeini(
@@ -128,11 +128,20 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """In this process, with or without workers."""
-        return self.pytester.runpytest_inprocess(*self.workers, *arguments)
+        return self.pytester.runpytest_inprocess(*self._words(arguments))
 
     def run_apart(self, *arguments: str) -> pytest.RunResult:
         """In a process of its own, with or without workers."""
-        return self.pytester.runpytest_subprocess(*self.workers, *arguments, timeout=60)
+        return self.pytester.runpytest_subprocess(*self._words(arguments), timeout=60)
+
+    def _words(self, arguments: Sequence[str]) -> list[str]:
+        """The arguments with what gives the run its workers: `-n2` in them, or two for a project under xdist."""
+        words = [word for word in arguments if not re.fullmatch("-n[0-9]+", word)]
+        count = next((word[2:] for word in arguments if word not in words), "2" if self.is_xdist else "0")
+        if count == "0":
+            return words
+        dist = () if any(word.startswith("--dist") for word in words) else ("--dist=load",)
+        return [f"--tx={count}*popen//python={self._warm().python}", *dist, FORKED, *words]
 
     def tapes(self) -> list[str]:
         """The cassettes there are, from the project's folder."""
@@ -149,8 +158,7 @@ def warm() -> Iterator[Warm]:
 @pytest.fixture
 def project(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> Project:
     """A project of a user's; see `pytest_generate_tests`."""
-    worker_python = request.getfixturevalue("warm").python if request.param == "xdist" else None
-    return Project(pytester, worker_python=worker_python)
+    return Project(pytester, warm=lambda: request.getfixturevalue("warm"), is_xdist=request.param == "xdist")
 
 
 APART = (

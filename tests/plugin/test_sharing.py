@@ -198,7 +198,7 @@ def held(project: Project) -> int:
 
 def test_different_answers_of_two_workers_are_both_kept(pytester: pytest.Pytester, real: Standin, warm: Warm) -> None:
     """Which of them is right nobody can tell, so that the summary says it."""
-    project = Project(pytester, worker_python=warm.python)
+    project = Project(pytester, warm=lambda: warm, is_xdist=True)
     project.write(TWICE)
     result = project.run("--sagetape-record=once")
     result.assert_outcomes(passed=2)
