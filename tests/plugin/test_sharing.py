@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from sagetape.shell.store import Cassette
-from tests.client.standin import Standin, as_json, frame, stream
+from tests.client.standin import Answer, Arrived, Standin, as_json, frame, stream
 from tests.plugin.conftest import Project, text_of
 from tests.plugin.warm import Warm
 
@@ -151,40 +153,41 @@ def test_warnings_of_a_recording_name_the_cassette(project: Project, real: Stand
 
 
 TWICE = """
-    import os, pathlib, time
-
-    @pytest.fixture
-    def together(request):
-        # Both tests begin before either asks: two workers then have one each.
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            here = pathlib.Path(request.config.rootpath)
-            (here / f"begun-{request.node.name}").touch()
-            until = time.monotonic() + 20
-            while len(list(here.glob("begun-*"))) < 2:
-                assert time.monotonic() < until
-
     @pytest.mark.sagetape("shared")
-    def test_a(sagemaker_runtime, together):
+    def test_a(sagemaker_runtime):
         ask(sagemaker_runtime)
 
     @pytest.mark.sagetape("shared")
-    def test_b(sagemaker_runtime, together):
+    def test_b(sagemaker_runtime):
         ask(sagemaker_runtime)
 """
+
+
+def meet(real: Standin, project: Project) -> None:
+    """Under xdist the service answers when both tests have asked: each of the two workers has one then."""
+    if not project.is_xdist:
+        return
+    both, answer = threading.Barrier(2), real.answer
+
+    def wait(arrived: Arrived) -> Answer:
+        found = answer(arrived)
+        both.wait(20)
+        return found
+
+    real.answer = wait
 
 
 @pytest.mark.parametrize("mode", ["once", "new_episodes", "rewrite"])
 def test_equal_answers_of_two_workers_are_one_take(project: Project, real: Standin, mode: str) -> None:
     """Two tests ask the same on two workers and get the same: a strict replay has nothing left over."""
     real.answer = lambda arrived: as_json({"same": True})
+    meet(real, project)
     project.write(TWICE)
     result = project.run(f"--sagetape-record={mode}", "--sagetape-strict")
     result.assert_outcomes(passed=2)
     assert result.ret == 0, text_of(result)
     assert "recorded: 1 interaction" in text_of(result)
     assert held(project) == 1
-    for file in project.path.glob("begun-*"):
-        file.unlink()
     result = project.run("--sagetape-strict")
     result.assert_outcomes(passed=2)
     assert result.ret == 0, text_of(result)
@@ -199,6 +202,9 @@ def held(project: Project) -> int:
 def test_different_answers_of_two_workers_are_both_kept(pytester: pytest.Pytester, real: Standin, warm: Warm) -> None:
     """Which of them is right nobody can tell, so that the summary says it."""
     project = Project(pytester, warm=lambda: warm, is_xdist=True)
+    numbers = itertools.count(1)
+    real.answer = lambda arrived: as_json({"number": next(numbers)})
+    meet(real, project)
     project.write(TWICE)
     result = project.run("--sagetape-record=once")
     result.assert_outcomes(passed=2)
@@ -272,3 +278,22 @@ def test_rewrite_of_one_test_says_what_the_others_lose(project: Project, real: S
     told = "note: cassettes/shared.tape: 3 interactions of the old recording did not come again and are gone"
     assert told in text_of(result)
     assert held(project) == 1
+
+
+def test_rewrite_that_passed_and_could_not_be_merged_is_taken_in(project: Project, real: Standin) -> None:
+    """Something was in the way of the cassette: its parts last, and the next recording run replaces the cassette."""
+    project.write(FOUR)
+    cassette = project.path / "cassettes/shared.tape"
+    cassette.mkdir(parents=True)
+    failed = project.run("--sagetape-record=rewrite")
+    failed.assert_outcomes(passed=4)
+    assert failed.ret == pytest.ExitCode.TESTS_FAILED
+    assert "and the next recording run takes them in" in text_of(failed)
+    cassette.rmdir()
+    project.write("def test_other(sagetape): pass")
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    assert held(project) == 4
+    assert not (project.path / ".sagetape-parts").exists()
+    project.write(FOUR)
+    project.run().assert_outcomes(passed=4)
+    assert len(real.arrived) == 4
