@@ -302,6 +302,8 @@ class Verdicts:
         self.found: list[dict[str, Any]] = []
         self.forgotten: list[str] = []
         """What happened and no test need have failed for, a sentence each: misses, calls after a deck's end."""
+        self.notes: list[str] = []
+        """Sentences for the summary."""
         self.tests: set[str] = set()
         """Tests that had a deck, of their own or shared."""
         self.not_run: set[str] = set()
@@ -344,6 +346,7 @@ class Verdicts:
             again = {one["name"] for one in told["verdicts"] if not one["is_shared"]}  # the last attempt counts
             self.found = [one for one in self.found if one["name"] not in again] + told["verdicts"]
             self.forgotten += told["forgotten"]
+            self.notes += [text for text in told["notes"] if text not in self.notes]
             self.not_run.update(told.get("not_run", ()))
             self.is_partial = self.is_partial or told.get("is_partial", False)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,42 @@ def test_rewrite_replaces_a_cassette_after_a_clean_end_only(project: Project, re
     project.write(ONE.replace('{"number": 1}', '{"number": 3}'))
     project.run("--sagetape-record=rewrite").assert_outcomes(passed=1)
     project.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("way", ["variable", "ini"])
+def test_ci_is_not_mentioned_where_no_test_has_a_deck(
+    project: Project, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A project whose ini file or shell names a mode is left alone in runs that have nothing to do with it."""
+    monkeypatch.setenv("CI", "true")
+    if way == "variable":
+        monkeypatch.setenv("SAGETAPE_RECORD", "once")
+    else:
+        project.pytester.makeini("[pytest]\nsagetape_record = once\nasyncio_default_fixture_loop_scope = function\n")
+    project.write("def test_nothing(): pass")
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    assert "sagetape ===" not in text_of(result)
+
+
+def test_worker_says_what_became_of_the_users_credentials(
+    project: Project, real: Standin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of a role cannot be known to a server: the summary says so, once, and what to do."""
+    config = tmp_path / "aws-config"
+    config.write_text(f"[default]\ncredential_process = {sys.executable} -c pass\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    project.write("""
+        @pytest.mark.parametrize("n", range(4))
+        @pytest.mark.sagetape(upstream="function:user_models:echo")
+        def test_n(sagetape, n):
+            pass
+    """)
+    text = text_of(project.run("--sagetape-record=once"))
+    assert text.count("note: The credentials of profile default are temporary") == 1
+    assert "To keep yours while recording, make them static: aws configure export-credentials --format env" in text
 
 
 @pytest.mark.parametrize("way", ["option", "variable", "ini"])

@@ -96,6 +96,7 @@ def run_against(server: ServerProcess, settings: ServerSettings, command: Sequen
     code = NOT_FOUND
     try:
         changes, note = command_changes(settings, server.ready, os.environ, home=Path.home())
+        note = note and f"{note} Use --auth lenient to keep yours."
         if note:
             warn(note)
         code = run_command(command, apply(changes, os.environ))

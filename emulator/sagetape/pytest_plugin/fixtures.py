@@ -73,7 +73,9 @@ def open_deck(request: pytest.FixtureRequest) -> TestDeck:
     active.deck.errors.begin()
     changes, note = active.backing.changes()
     if note:
-        run.note(note)
+        run.note(
+            f"{note} To keep yours while recording, make them static: aws configure export-credentials --format env"
+        )
     environment = Environment(changes)
     if active.guard is not None:
         active.guard.owner = item.nodeid
@@ -134,7 +136,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
         opened.on_late = lambda: run.late(item.nodeid)
         take_per_thread(item, opened)
         backing = Shown(opened, hub, run.options.prices, real_endpoint=given_endpoint(os.environ))
-    run.opened(places)
+    run.opened()
     deck = TestDeck(backing, item.nodeid, allow_misses=wanted.allow_misses, remedy=remedy(item, run, wanted, places))
     guard = guard_for(item, run, wanted, settings)
     if guard is not None:

@@ -55,7 +55,7 @@ class Run:
         self.config = config
         self.options: Options = options_of(config)
         self.worker: str | None = getattr(config, "workerinput", {}).get("workerid")
-        self.notes: list[str] = [self.options.note] if self.options.note else []
+        self.notes: list[str] = []
         self.verdict = RunVerdict(())
         self.is_failed = False
         self.failures: list[str] = []
@@ -70,7 +70,6 @@ class Run:
         self._hub: Hub | None = None
         self._hub_pid = 0
         self._lock = threading.Lock()
-        self._files: set[Path] = set()
         self._dirty: set[Path] = set()
         self._was_there: dict[Path, bool] = {}
         self._held: dict[str, Held] = {}
@@ -91,8 +90,8 @@ class Run:
             return self._hub
 
     def note(self, text: str) -> None:
-        """A sentence for the summary, once."""
-        if text not in self.notes:
+        """A sentence for the summary, once; an empty text is none."""
+        if text and text not in self.notes:
             self.notes.append(text)
 
     def was_there(self, target: Path) -> bool:
@@ -106,9 +105,9 @@ class Run:
             if str(target) not in self._held:
                 self._held[str(target)] = held_in(target)
 
-    def opened(self, places: Places) -> None:
-        """A test has opened these files."""
-        self._files.update(places.played)
+    def opened(self) -> None:
+        """A test has a deck: what there is to say of the options concerns somebody."""
+        self.note(self.options.note)
 
     def ended(self, places: Places, failures: Iterable[str]) -> None:
         """A deck was closed. A recording with failures does not replace an older one."""
@@ -168,8 +167,8 @@ class Run:
 
     def take_untold(self) -> dict[str, Any]:
         """What was not told yet, as data."""
-        told = {"verdicts": self.untold, "forgotten": self.forgotten}
-        self.untold, self.forgotten = [], []
+        told = {"verdicts": self.untold, "forgotten": self.forgotten, "notes": self.notes}
+        self.untold, self.forgotten, self.notes = [], [], []
         return told
 
     def _uses_before(self, uses: Iterable[Mapping[str, Any]], places: Places) -> Iterator[dict[str, Any]]:
@@ -253,7 +252,8 @@ class Run:
         self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
         unused, forgotten = tuple(self._unused_files(session, found)), tuple(reports.forgotten)
         unjudged = tuple(use["path"] for values in cut for use in values["cassettes"])
-        self.verdict = RunVerdict(tuple(found), unused, tuple(self.notes), forgotten=forgotten, unjudged=unjudged)
+        notes = (*reports.notes, *self.notes)
+        self.verdict = RunVerdict(tuple(found), unused, notes, forgotten=forgotten, unjudged=unjudged)
         from .summary import write_reports
 
         self.failures += write_reports(self.verdict, self.options.reports)

@@ -42,8 +42,7 @@ def key_for(
         return made, ""
     return made, (
         f"The credentials of profile {active_profile(environ)} are temporary and made on demand, so the server cannot "
-        "know them: the command got a pair made for this run, and its other AWS calls will fail. "
-        "Use --auth lenient to keep yours."
+        "know them. A pair made for this run is in their place, and calls to other AWS services will fail."
     )
 
 
