@@ -423,6 +423,27 @@ def test_hostile_index_is_refused_or_harmless(tmp_path: Path) -> None:
                 assert one.call.body + bytes(one.script[1].data) in answers
 
 
+def test_index_of_another_format_than_the_header_is_not_believed(tmp_path: Path) -> None:
+    """The file is walked; where the header is damaged, the index alone says the format, and the file is refused."""
+    kept = write_sample(tmp_path / "a.tape")
+    data, path = (tmp_path / "a.tape").read_bytes(), tmp_path / "b.tape"
+    index = next(one for one in frames(data)[0] if one["kind"] == 7)
+    values = msgpack.unpackb(index["payload"])
+    values["settings"]["format"] = 2
+    payload = msgpack.packb(values)
+    cut = len(payload) - index["tail"]
+    made = bytearray(data[: index["at"]] + b"".join(frame(INDEX, payload[:cut], tail=payload[cut:])) + data[-40:])
+    put(path, made)
+    with Cassette.open(path) as cassette:
+        assert not cassette.report.has_index
+        assert cassette.settings.match == SETTINGS.match
+    assert served(path)[0] == kept
+    made[60] ^= 4
+    put(path, made)
+    with pytest.raises(CassetteForeign, match="format 2"):
+        Cassette.open(path)
+
+
 def test_many_false_frames_cost_linear_time(tmp_path: Path) -> None:
     """A megabyte of frames that all claim the rest of the file is walked in one pass, not in one pass each."""
     import struct

@@ -101,6 +101,10 @@ class Contents:
             self.settings = settings_from(found.settings, path=self.tape.path)
         except RecordError:
             return False  # walking finds the amendments
+        except CassetteForeign:
+            if self.report.has_damaged_header:
+                raise  # nothing else says of which format the file is
+            return False  # the header is of this format, so it is the index that is wrong
         self.index, self.since, self.report.has_index = found.index, found.since, True
         if not found.is_closed:
             self.take_in(found.end, size)
