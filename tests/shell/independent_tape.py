@@ -93,22 +93,18 @@ def bodies(found: list[dict[str, Any]]) -> dict[bytes, bytes]:
 
 
 def interactions(data: bytes) -> list[tuple[bytes, dict[str, Any]]]:
-    """Live interactions with their keys in recorded order; places of bodies replaced by the bodies."""
+    """Interactions with their keys in recorded order; places of bodies replaced by the bodies."""
     found, _ = frames(data)
     stored = bodies(found)
 
     def resolved(place: Any) -> bytes:
         return place if isinstance(place, bytes) else stored[place[0]]
 
-    live: list[tuple[bytes, dict[str, Any]]] = []
+    kept: list[tuple[bytes, dict[str, Any]]] = []
     for one in found:
         if one["kind"] == 3:
             says = values(one)
             says["call"]["body"] = resolved(says["call"]["body"])
             says["steps"] = [[s[0], resolved(s[1])] if s[0] == "chunk" else s for s in says["steps"]]
-            live.append((one["tag"], says))
-        elif one["kind"] == 9:
-            mine = [entry for entry in live if entry[0] == one["tag"]]
-            gone = mine[: max(len(mine) - values(one)["keep"], 0)]
-            live = [entry for entry in live if not any(entry is other for other in gone)]
-    return live
+            kept.append((one["tag"], says))
+    return kept

@@ -55,7 +55,7 @@ def streamed(body: bytes, *parts: bytes, last: Step = END) -> Interaction:
 
 
 def write_sample(path: Path) -> list[tuple[bytes, Interaction]]:
-    """A cassette of a few kilobytes with every kind of record; the interactions in it, with their keys."""
+    """A cassette of a few kilobytes, with an amendment; the interactions in it, with their keys."""
     pixels = bytes(range(256)) + b"!"
     kept = [
         (key_of("small"), interaction()),
@@ -67,8 +67,6 @@ def write_sample(path: Path) -> list[tuple[bytes, Interaction]]:
     with Cassette.open(path, writable=True, settings=SETTINGS) as cassette:
         for key, one in kept:
             cassette.append(one, key)
-        cassette.append(interaction(b"gone"), key_of("gone"))
-        cassette.retire(key_of("gone"))
         cassette.allow(["fingerprint"])
         stream = streamed(b"tell", b"once upon", b"a time" * 45)
         cassette.append(stream, key_of("stream"))

@@ -44,7 +44,7 @@ CASSETTE_COMMANDS: Final = {
     "diff": Entry(".cassette.diff:diff", "Compare two cassettes by meaning."),
     "merge": Entry(".cassette.merge:merge", "Merge what was recorded on two sides; git's merge driver."),
     "edit": Entry(".cassette.edit:edit", "Edit interactions as JSON or YAML in your editor."),
-    "compact": Entry(".cassette.compact:compact", "Write a cassette anew, without what is no longer played."),
+    "compact": Entry(".cassette.compact:compact", "Write a cassette anew, in canonical order."),
     "import": Entry(".cassette.import_:import_", "Take in recordings of vcrpy, HAR, data capture and moto."),
     "export": Entry(".cassette.export:export", "Write interactions as HAR or JSON Lines."),
     "init-git": Entry(".cassette.init_git:init_git", "Teach a git repository to diff and merge cassettes."),

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ..version import __version__
 from .errors import CassetteForeign
-from .framing import AMENDMENT, HEADER_KIND, RETIREMENT, Buffer, frame
+from .framing import AMENDMENT, HEADER_KIND, Buffer, frame
 from .payload import RecordError, member, pack, unpack
 from .records import size_of
 from .values import valueclass
@@ -130,11 +130,6 @@ def amendment_record(allowed: Iterable[str] = (), initial: Rules | None = None) 
     if initial:
         values["initial"] = _sorted(initial)
     return frame(AMENDMENT, pack(values))
-
-
-def retirement_record(key: bytes, *, keep: int) -> list[Buffer]:
-    """Takes all earlier takes of a key, but for the last `keep`, out of play."""
-    return frame(RETIREMENT, pack({"keep": keep}), tag=key)
 
 
 def amended(settings: CassetteSettings, payload: Buffer) -> CassetteSettings:

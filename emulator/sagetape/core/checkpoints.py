@@ -23,7 +23,6 @@ from .index import (
     columns_from,
     little_endian,
     pack_texts,
-    retired_in,
 )
 from .payload import RecordError, member, pack_before_tail
 from .values import valueclass
@@ -56,7 +55,6 @@ class Instalment:
     texts: int
     """Names before those that it adds."""
     bodies: BodyPairs
-    retired: tuple[int, ...] = ()
     is_amended: bool = False
 
     @property
@@ -79,7 +77,6 @@ class Since:
     """The checkpoints above that index, the last one last."""
     bodies: list[tuple[bytes, int]] = field(default_factory=list)
     """Address and offset of each body."""
-    retired: list[int] = field(default_factory=list)
     is_amended: bool = False
     """Whether the settings changed."""
 
@@ -106,8 +103,7 @@ class Since:
 
     def _own(self, index: Index) -> Instalment:
         pairs = sorted_pairs([digest[:8] for digest, _ in self.bodies], [at for _, at in self.bodies])
-        retired = tuple(sorted(set(self.retired)))
-        return Instalment(0, self.at, self.first, len(index), self.texts, pairs, retired, self.is_amended)
+        return Instalment(0, self.at, self.first, len(index), self.texts, pairs, self.is_amended)
 
 
 def _alike(row: Sequence[Instalment], new: Instalment) -> list[Instalment]:
@@ -128,7 +124,6 @@ def _merged(old: Sequence[Instalment], new: Instalment) -> Instalment:
         old[0],
         end=new.end,
         bodies=merged_runs(one.bodies for one in every),
-        retired=tuple(sorted({number for one in every for number in one.retired})),
         is_amended=any(one.is_amended for one in every),
     )
 
@@ -150,7 +145,6 @@ def checkpoint_record(index: Index, new: Instalment, settings: Mapping[str, Any]
         "count": end - first,
         "bodies": len(new.bodies[0]),
         "texts": len(texts),
-        "retired": list(new.retired),
     }
     if new.is_amended:
         head["settings"] = dict(settings)
@@ -187,19 +181,8 @@ def extend(index: Index, values: Mapping[str, Any], tail: Buffer, *, at: int) ->
         index.columns[name].extend(column)
     index.by_key.add_run(pairs[0], pairs[1])
     index.bodies.add_run(pairs[2], pairs[3])
-    index.retired_count += retired_in(columns)
-    retired = _retired(values, first + count)
-    for number in retired:
-        index.retire_number(number)
     previous, bodies = member(values, "previous", int), (pairs[2], pairs[3])
-    return Instalment(at, previous, first, first + count, texts_before, bodies, retired, "settings" in values)
-
-
-def _retired(values: Mapping[str, Any], end: int) -> tuple[int, ...]:
-    numbers = tuple(member(values, "retired", list))
-    if not all(type(number) is int and 0 <= number < end for number in numbers):
-        raise RecordError("a checkpoint that retires what is not there")
-    return numbers
+    return Instalment(at, previous, first, first + count, texts_before, bodies, "settings" in values)
 
 
 def read_alone(index: Index, values: Mapping[str, Any], tail: Buffer) -> None:

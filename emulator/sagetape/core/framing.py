@@ -18,14 +18,13 @@ MARKER = b"\xc1TAP"
 """Opens a record. 0xC1 is the one byte that msgpack never uses."""
 
 HEADER_KIND, BODY, INTERACTION = 1, 2, 3
-INDEX, AMENDMENT, RETIREMENT, TAIL, CHECKPOINT = 7, 8, 9, 10, 11  # 4, 5 and 6 are reserved, see `cassettes/README.md`
+INDEX, AMENDMENT, TAIL, CHECKPOINT = 7, 8, 10, 11  # 4, 5, 6 and 9 are reserved, see `cassettes/README.md`
 KIND_NAMES = {
     HEADER_KIND: "header",
     BODY: "body",
     INTERACTION: "interaction",
     INDEX: "index",
     AMENDMENT: "amendment",
-    RETIREMENT: "retirement",
     TAIL: "tail",
     CHECKPOINT: "checkpoint",
 }

@@ -19,7 +19,7 @@ from .framing import INDEX, Buffer, frame
 from .payload import RecordError, member, pack_before_tail
 from .wire import SessionMark
 
-COMPLETE, SYNTHETIC, CLOSES, RETIRED, UNKNOWN = 1, 2, 4, 8, 16
+COMPLETE, SYNTHETIC, CLOSES, UNKNOWN = 1, 2, 4, 16  # 8 is reserved, see `cassettes/README.md`
 """Flags of one interaction. UNKNOWN: found by walking, its facts were not read yet."""
 
 DIGEST_BYTES = 16
@@ -53,7 +53,6 @@ class Index:
         self.names = Names()
         self.by_key = DigestTable()
         self.bodies = DigestTable()
-        self.retired_count = 0
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -71,17 +70,15 @@ class Index:
         return bytes(self.tags[number * _DIGEST : (number + 1) * _DIGEST]) if self.tags else self.key(number)
 
     def takes(self, key: bytes) -> Sequence[int]:
-        """The numbers of a key's live takes, in the order in which they were recorded."""
+        """The numbers of a key's takes, in the order in which they were recorded."""
         found = self.by_key.candidates(key)
         if not found:
             return ()
-        flags = self._flags
-        return tuple(one for one in found if not flags[one] & RETIRED and self.key(one) == key)
+        return tuple(one for one in found if self.key(one) == key)
 
     def numbers(self) -> Iterator[int]:
-        """All live interactions, in the order in which they were recorded."""
-        flags = self.columns["flags"]
-        return (number for number in range(len(self)) if not flags[number] & RETIRED)
+        """All interactions, in the order in which they were recorded."""
+        return iter(range(len(self)))
 
     # --- growing
 
@@ -122,12 +119,12 @@ class Index:
         return number
 
     def describe(self, number: int, summary: Summary) -> None:
-        """Fills in the facts of an interaction; whether it is retired stays as it is."""
+        """Fills in the facts of an interaction."""
         self.level()
         facts, flags = self._facts(summary)
         for column, fact in zip(self._others, facts, strict=True):
             column[number] = fact
-        self._flags[number] = flags | (self._flags[number] & RETIRED)
+        self._flags[number] = flags
 
     def _facts(self, summary: Summary) -> tuple[tuple[float, ...], int]:
         """An item for each of the other columns, in their order, and the flags."""
@@ -152,26 +149,12 @@ class Index:
             self.by_key.add(key, number)
         self.by_key.settle()
 
-    def retire(self, key: bytes, *, keep: int = 0) -> Sequence[int]:
-        """Takes the takes of a key, but for the last `keep`, out of play; says which."""
-        takes = self.takes(key)
-        takes = takes[: max(len(takes) - keep, 0)]
-        for number in takes:
-            self.retire_number(number)
-        return takes
-
-    def retire_number(self, number: int) -> None:
-        """Takes one interaction out of play, if it is not yet."""
-        if not self._flags[number] & RETIRED:
-            self._flags[number] |= RETIRED
-            self.retired_count += 1
-
     def is_described(self, number: int) -> bool:
         return not self.columns["flags"][number] & UNKNOWN
 
     def is_described_wholly(self) -> bool:
-        """Whether no interaction is known by its place alone, and none is retired."""
-        return not self.retired_count and not any(flag & UNKNOWN for flag in set(self.columns["flags"]))
+        """Whether no interaction is known by its place alone."""
+        return not any(flag & UNKNOWN for flag in set(self.columns["flags"]))
 
     def summary(self, number: int) -> Summary:
         """What is known of an interaction that was described."""
@@ -212,7 +195,6 @@ def index_record(index: Index, settings: Mapping[str, Any], *, offset: int) -> l
         "at": offset,
         "count": len(index),
         "bodies": len(parts[-1]),
-        "retired": index.retired_count,
         "texts": len(texts),
         "settings": dict(settings),
     }
@@ -234,14 +216,7 @@ def index_from(values: Mapping[str, Any], tail: Buffer) -> Index:
     index.use(columns)
     index.by_key.load(pairs[0], pairs[1])
     index.bodies.load(pairs[2], pairs[3])
-    index.retired_count = retired_in(columns)
     return index
-
-
-def retired_in(columns: Mapping[str, array[Any]]) -> int:
-    """How many interactions have the flag RETIRED."""
-    flags = columns["flags"].tobytes()
-    return sum(flags.count(flag) for flag in set(flags) if flag & RETIRED)
 
 
 def columns_from(

@@ -108,16 +108,13 @@ def uses(player: Player, left: Mapping[str, tuple[int, ...]]) -> Iterator[Casset
         if cassette is player.cassette and not count:
             continue
         played = tuple(number for number in played_numbers(player, which, left) if number < count)
-        retired = count - sum(1 for number in cassette.numbers() if number < count)
-        yield CassetteUse(str(cassette.path), count - retired, played)
+        yield CassetteUse(str(cassette.path), count, played)
 
 
 def held_before(player: Player, which: int) -> int:
     """Interactions that a cassette held before this run: what is recorded now cannot have been played."""
     cassette = player.shelf.cassettes[which]
-    numbers = list(cassette.numbers())
-    total = max(numbers) + 1 if numbers else 0
-    return total - player.kept if cassette is player.cassette else total
+    return len(cassette) - player.kept if cassette is player.cassette else len(cassette)
 
 
 def played_numbers(player: Player, which: int, left: Mapping[str, tuple[int, ...]]) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Looks for secrets in whole cassette files: in what is played, and in what is only still there.
 
-Besides the interactions a file holds its header, retired interactions, records of newer versions, and, after damage,
+Besides the interactions a file holds its header, records of newer versions, and, after damage,
 bytes that are no records. A secret in any of them is on the disk all the same.
 """
 

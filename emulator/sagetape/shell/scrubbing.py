@@ -1,6 +1,6 @@
 """Scrubs a cassette that was recorded before: its own rules and more, over everything that it holds.
 
-The file is written anew, so retired takes and old bytes are gone as well. Rules only add. Refuses
+The file is written anew, so the old bytes are gone as well. Rules only add. Refuses
 rules under which two different requests become one, because a replay could not tell them apart any more.
 """
 

@@ -1,4 +1,4 @@
-"""`sagetape cassette compact`: writes a cassette anew, without what is no longer played."""
+"""`sagetape cassette compact`: writes a cassette anew, in canonical order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .files import check_present, json_option, judged, option, output_option
 @option("--match", "match_text", metavar="JSON", help='New match rules, such as \'{"ignore_paths": ["id"]}\'.')
 @json_option
 def compact(path: Path, output: Path | None, salvage: bool, match_text: str | None, as_json: bool) -> None:
-    """Write CASSETTE anew: live takes only, in canonical order, every body once and compressed where it pays.
+    """Write CASSETTE anew: in canonical order, every body once and compressed where it pays.
 
     The new file takes the old one's place when it is whole; Ctrl-C leaves the old one.
     """
@@ -70,15 +70,13 @@ def tell(path: Path, report: CompactReport, *, as_json: bool) -> None:
                 "before_bytes": report.before_bytes,
                 "after_bytes": report.after_bytes,
                 "kept": report.kept_count,
-                "dropped": report.dropped_count,
                 "lost": [str(place) for place in report.lost],
             }
         )
         return
     emit(
         f"{path}: {report.before_bytes} bytes before, {report.after_bytes} now; "
-        f"{counted(report.kept_count, 'interaction')} kept, "
-        f"{report.dropped_count} retired dropped"
+        f"{counted(report.kept_count, 'interaction')} kept"
     )
     for place in report.lost:
         warn(f"lost: {place}")

@@ -32,7 +32,7 @@ def scan(ctx: click.Context, /, paths: tuple[Path, ...], allowed: tuple[str, ...
     """Look for secrets in each CASSETTE, in whatever they are encoded; ends with 7 when there is one.
 
     Looked for are the credentials of this environment and the patterns of access keys, tokens and private keys, in
-    bodies, headers, notes, retired takes and everything else that is in the file. What is found is never printed.
+    bodies, headers, notes and everything else that is in the file. What is found is never printed.
     """
     check_fingerprints(allowed)
     live = live_secrets()

@@ -19,7 +19,6 @@ from ...core.cassette import (
     Summary,
     amendment_record,
     header_record,
-    retirement_record,
     settings_values,
     summary_of,
 )
@@ -35,7 +34,6 @@ from .appending import Appender
 from .contents import Contents
 from .creation import create, make_folder, open_existing
 from .locks import RecorderLock
-from .replacing import Replacements
 from .report import RecoveryReport
 
 
@@ -49,7 +47,6 @@ class Cassette:
         self._lock = lock
         self._shared = shared
         self._is_new = False
-        self._replacements = Replacements()
         self.compress_max_bytes = COMPRESS_NOW_MAX_BYTES
         """Larger bodies are stored as they are."""
         self.writes_checkpoints = True
@@ -156,15 +153,15 @@ class Cassette:
         return self._writer is not None and self._writer.is_suspect
 
     def __len__(self) -> int:
-        """Interactions that can be played."""
-        return len(self.contents.index) - self.contents.index.retired_count
+        """How many interactions it holds."""
+        return len(self.contents.index)
 
     def takes(self, key: bytes) -> Sequence[int]:
         """The numbers of the interactions recorded for a key, in recorded order; empty when there are none."""
         return self.contents.index.takes(key)
 
     def numbers(self) -> Iterator[int]:
-        """The numbers of all interactions that can be played, in recorded order."""
+        """The numbers of all interactions, in recorded order."""
         return self.contents.index.numbers()
 
     @property
@@ -221,19 +218,15 @@ class Cassette:
 
     # --- writing
 
-    def append(self, interaction: Interaction, key: bytes, *, replace: bool = False) -> int:
+    def append(self, interaction: Interaction, key: bytes) -> int:
         """Keeps an interaction; on return it survives the death of this process. Returns its number.
 
-        With `replace` the takes of the key from before this opening give way, from the first one that differs on: what
-        is recorded again just as it was is not written again and keeps its provenance. Raises CassetteUnwritten, and
-        the file is as before; the next call tries again.
+        Raises CassetteUnwritten, and the file is as before; the next call tries again.
         """
-        if replace:
-            return self._replacements.append(self, interaction, key)
         return self.keep([(interaction, key)])
 
-    def keep(self, interactions: Sequence[tuple[Interaction, bytes]], *, after: Sequence[Buffer] = ()) -> int:
-        """Appends interactions with their keys, then other records, in one write; the number of the last one."""
+    def keep(self, interactions: Sequence[tuple[Interaction, bytes]]) -> int:
+        """Appends interactions with their keys in one write; the number of the last one."""
         with self._appender.exclusive() as offset:
             placed: list[tuple[Interaction, bytes, Layout]] = []
             settings, buffers = self._remembered()
@@ -242,7 +235,7 @@ class Cassette:
                 layout = self._laid_out(interaction, key)
                 buffers += layout.buffers
                 placed.append((interaction, key, layout))
-            self._appender.write([*buffers, *after])
+            self._appender.write(buffers)
             self.contents.amend(settings)
             number = -1
             for interaction, key, layout in placed:
@@ -277,13 +270,6 @@ class Cassette:
         merged = replace_fields(old, initial={**old.initial, **new}) if new else old
         return merged, amendment_record(initial=new) if new else []
 
-    def supersede(self, key: bytes, interactions: Sequence[Interaction]) -> int:
-        """Puts new takes in the place of a key's old ones, all or none; the number of the last new one."""
-        retirement = retirement_record(key, keep=len(interactions))
-        number = self.keep([(one, key) for one in interactions], after=retirement)
-        self.contents.retire(key, keep=len(interactions))
-        return number
-
     @property
     def _appender(self) -> Appender:
         if self._writer is None:
@@ -317,12 +303,6 @@ class Cassette:
             offset += record_bytes
         return offset
 
-    def retire(self, key: bytes) -> None:
-        """Takes all takes of a key out of play; they stay in the file until `compact`."""
-        with self._appender.exclusive():
-            self._appender.write(retirement_record(key, keep=0))
-            self.contents.retire(key)
-
     def allow(self, fingerprints: Iterable[str]) -> None:
         """Adds false alarms of the secret scan to the cassette."""
         new = [one for one in fingerprints if one not in self.settings.allowed]
@@ -350,7 +330,6 @@ class Cassette:
             return
         try:
             if self._writer is not None:
-                self._replacements.finish(self)
                 self._finish(self._writer)
                 if durably or self.durability == "disk":
                     self._writer.sync()

@@ -1,4 +1,4 @@
-"""Writes a cassette anew: live interactions only, in canonical order, every body once and compressed where it pays.
+"""Writes a cassette anew: interactions in canonical order, every body once and compressed where it pays.
 
 Two recordings of the same things, compacted, are the same bytes. The new file takes the old one's place in one step,
 after it is whole and on the disk; until then, and after any failure, the old one is untouched.
@@ -35,8 +35,6 @@ class CompactReport:
     before_bytes: int
     after_bytes: int
     kept_count: int
-    dropped_count: int
-    """Takes that had been retired."""
     lost: tuple[DamagedPlace, ...]
     """What could not be read; empty unless `salvage` was set."""
 
@@ -92,18 +90,16 @@ def _require_sound(path: str, files: Files) -> tuple[DamagedPlace, ...]:
 
 
 def _report(cassette: Cassette, lost: tuple[DamagedPlace, ...], after_bytes: int) -> CompactReport:
-    contents = cassette.contents
     return CompactReport(
-        before_bytes=contents.tape.size(),
+        before_bytes=cassette.contents.tape.size(),
         after_bytes=after_bytes,
         kept_count=len(cassette) - len(lost),
-        dropped_count=contents.index.retired_count,
         lost=lost,
     )
 
 
 def copy_canonically(source: Cassette, target: Cassette, *, progress: Progress | None = None) -> None:
-    """All live interactions into another cassette, in canonical order; what is unreadable goes to the report."""
+    """All interactions into another cassette, in canonical order; what is unreadable goes to the report."""
     order = canonical_order(source.summaries())
     for done, number in enumerate(order):
         try:

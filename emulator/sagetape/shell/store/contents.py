@@ -22,7 +22,6 @@ from ...core.framing import (
     INTERACTION,
     KIND_NAMES,
     MARKER,
-    RETIREMENT,
     TAIL,
     Buffer,
     Damage,
@@ -31,7 +30,7 @@ from ...core.framing import (
     walk,
 )
 from ...core.index import Index
-from ...core.payload import RecordError, member, unpack
+from ...core.payload import RecordError, unpack
 from .instalments import find_index
 from .report import DamagedPlace, RecoveryReport
 from .tape import Tape
@@ -101,6 +100,10 @@ class Contents:
             self.settings = settings_from(found.settings, path=self.tape.path)
         except RecordError:
             return False  # walking finds the amendments
+        except CassetteForeign:
+            if self.report.has_damaged_header:
+                raise  # nothing else says of which format the file is
+            return False  # the header is of this format, so it is the index that is wrong
         self.index, self.since, self.report.has_index = found.index, found.since, True
         if not found.is_closed:
             self.take_in(found.end, size)
@@ -146,8 +149,6 @@ class Contents:
             self.add_body(tag, found.offset)
         elif kind == INTERACTION:
             self.index.add_found(tag, found.offset, loosely=self._is_loading)
-        elif kind == RETIREMENT:
-            self._retire(found)
         elif kind == AMENDMENT:
             self._amend(found)
         elif kind == CHECKPOINT:
@@ -164,23 +165,11 @@ class Contents:
         if self.since is not None:
             self.since.bodies.append((digest, offset))
 
-    def retire(self, key: bytes, *, keep: int = 0) -> None:
-        """Takes the takes of a key, but for the last `keep`, out of play."""
-        retired = self.index.retire(key, keep=keep)
-        if self.since is not None:
-            self.since.retired += retired
-
     def amend(self, settings: CassetteSettings) -> None:
         """The settings from now on."""
         if self.since is not None and settings is not self.settings:
             self.since.is_amended = True
         self.settings = settings
-
-    def _retire(self, found: Frame) -> None:
-        try:
-            self.retire(found.tag, keep=max(member(self.tape.values(found), "keep", int), 0))
-        except (CassetteDamaged, RecordError) as error:
-            self.report.damaged.append(DamagedPlace(found.offset, found.end, f"a retirement: {error}"))
 
     def _amend(self, found: Frame) -> None:
         try:
@@ -223,7 +212,7 @@ class Contents:
         return self.index.summary(number)
 
     def summaries(self) -> Iterator[Summary]:
-        """All live interactions in recorded order; a damaged one is noted in the report and left out."""
+        """All interactions in recorded order; a damaged one is noted in the report and left out."""
         for number in self.index.numbers():
             try:
                 yield self.summary(number)

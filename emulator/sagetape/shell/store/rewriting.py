@@ -10,9 +10,8 @@ import os
 from collections.abc import Sequence
 
 from ...core.bodies import BODY_MAX_BYTES
-from ...core.cassette import CassetteSettings, header_record
+from ...core.cassette import CassetteSettings, header_record, is_same_recording
 from ...core.errors import CassetteDamaged, CassetteError, CassetteMissing, CassetteUnwritten
-from ...core.framing import Buffer
 from ...core.wire import Interaction
 from ..files import REAL, Files
 from .appending import Appender
@@ -21,7 +20,6 @@ from .compaction import copy_canonically, replacing, temporary
 from .contents import Contents
 from .creation import create, make_folder, remove
 from .locks import RecorderLock
-from .replacing import is_same
 
 
 class RewriteCassette(Cassette):
@@ -71,11 +69,11 @@ class RewriteCassette(Cassette):
             self._is_changed = True
         return self
 
-    def keep(self, interactions: Sequence[tuple[Interaction, bytes]], *, after: Sequence[Buffer] = ()) -> int:
+    def keep(self, interactions: Sequence[tuple[Interaction, bytes]]) -> int:
         """As `Cassette.keep`; of an old take that says the same the old one is kept."""
         chosen = [(self._preferred(one, key), key) for one, key in interactions]
         try:
-            return super().keep(chosen, after=after)
+            return super().keep(chosen)
         except CassetteError:
             self._is_short = True
             raise
@@ -134,6 +132,14 @@ class RewriteCassette(Cassette):
         except OSError:
             pass  # the next recorder of this cassette, who has its lock, removes what was left behind
         self._release_lock()
+
+
+def is_same(cassette: Cassette, number: int, new: Interaction) -> bool:
+    """Whether an interaction of the file is what was recorded again; a damaged one is not."""
+    try:
+        return is_same_recording(cassette.read(number), new)
+    except CassetteDamaged:
+        return False
 
 
 def _old(path: str, files: Files, max_body_bytes: int) -> Cassette | None:

@@ -19,7 +19,7 @@ from ...core.framing import (
     Frame,
     walk,
 )
-from ...core.index import DIGEST_BYTES, RETIRED, Index, index_from
+from ...core.index import DIGEST_BYTES, Index, index_from
 from ...core.payload import RecordError, member, unpack
 from ...core.records import interaction_from
 from ..files import REAL, Files
@@ -92,18 +92,11 @@ def _check_index(contents: Contents, found: Frame) -> None:
         previous_of(values, at=found.offset)
         index, first = Index(), member(values, "first", int)
         read_alone(index, values, tail)
-        _check_retired(contents, member(values, "retired", list))
     is_after_loss = any(place.offset < found.offset for place in contents.report.damaged)
     end = first + len(index)
     is_same_keys = own.keys[first * DIGEST_BYTES : end * DIGEST_BYTES] == index.keys
     if not is_after_loss and not (is_same_keys and own.columns["offsets"][first:end] == index.columns["offsets"]):
         raise RecordError("it does not agree with the records")
-
-
-def _check_retired(contents: Contents, numbers: list[object]) -> None:
-    flags = contents.index.columns["flags"]
-    if not all(type(one) is int and 0 <= one < len(flags) and flags[one] & RETIRED for one in numbers):
-        raise RecordError("it retires what is not retired")
 
 
 def _check_tail(contents: Contents, found: Frame) -> None:
