@@ -61,11 +61,14 @@ class Connection(web_protocol.RequestHandler):
     """
 
     __slots__ = (
-        *("arriving", "begun", "held", "held_at", "is_aligned", "is_between", "rest_bytes", "unread", "wanted_bytes"),
+        *("arriving", "begun", "held", "held_at", "is_aligned", "is_between", "rest_bytes", "server", "unread"),
+        "wanted_bytes",
     )
 
     def __init__(self, manager: Server, **options: Any) -> None:
         super().__init__(manager, **options)
+        self.server = manager
+        """Known also when the client has left, which aiohttp's `_manager` is not."""
         self.begun: Begun | None = None
         self.arriving: StreamReader | None = None
         """The body of the request that aiohttp's parser read last."""
@@ -281,10 +284,9 @@ class Connection(web_protocol.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """A refused request, in AWS's shape. Everything after it on this connection is suspect: it is closed."""
-        server = self._manager
-        if server is None and isinstance(exc, ConnectionError):
+        server = self.server
+        if self._manager is None and isinstance(exc, ConnectionError):
             raise exc  # the client left while its body was read: nobody is answered, and it is nobody's error
-        assert isinstance(server, Server)
         if status >= 500:
             log.error("internal error while answering %s: %r", request.method, exc, exc_info=exc)
             server.on_defect(request.method, exc)  # a log may be switched off
