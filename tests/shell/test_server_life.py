@@ -117,6 +117,19 @@ def test_port_file_is_there_while_the_server_is(tmp_path: Path) -> None:
         assert not file.exists()
 
 
+def test_files_of_a_later_server_stay(tmp_path: Path) -> None:
+    """A server that ends while another has taken over its port file and token file removes neither."""
+    port, token = tmp_path / "port", tmp_path / "token"
+    words = ("serve", *OPTIONS, "--port-file", str(port), "--token-file", str(token))
+    with running(tmp_path, *words) as first, running(tmp_path, *words) as second:
+        assert first.end() == 0
+        assert port.read_text().strip() == second.url.rpartition(":")[2]
+        assert token.exists()
+        assert second.end() == 0
+        assert not port.exists()
+        assert not token.exists()
+
+
 # --- end
 
 
