@@ -18,6 +18,8 @@ from .errors import ContentError, ParameterError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What a terminal obeys: control characters but tab and line feed, and those that turn the direction of writing."""
+_NO_JSON = re.compile(_CONTROL.pattern + r"|[\ud800-\udfff]")
+"""The same, and halves of surrogate pairs, which a model may write as escapes and UTF-8 has no bytes for."""
 _JSON_TYPES = re.compile(r"application/(json|[\w.-]+\+json)$")
 
 
@@ -46,15 +48,15 @@ def selected_bytes(value: Any, *, is_terminal: bool) -> bytes:
     if isinstance(value, (bytes, bytearray)):
         return pretty(bytes(value), None) if is_terminal else bytes(value)
     if isinstance(value, str):
-        return (harmless(value) if is_terminal else value).encode("utf-8") + b"\n"
+        return (harmless(value) if is_terminal else value).encode("utf-8", "backslashreplace") + b"\n"
     return json_bytes(value, is_terminal=is_terminal)
 
 
 def json_bytes(value: Any, *, is_terminal: bool) -> bytes:
     """A value as JSON that a program reads and no terminal obeys: control characters are escaped as JSON has it."""
     text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal else None, default=str)
-    safe = _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)  # they stand in strings only
-    return (safe + "\n").encode("utf-8", "surrogatepass")
+    safe = _NO_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)  # they stand in strings only
+    return (safe + "\n").encode("utf-8")
 
 
 def pretty(body: bytes, content_type: str | None) -> bytes:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner, Result
 
+from sagetape_client import printing
 from sagetape_client.cli import invoke
 from tests.client.standin import ENVIRON, Answer, Standin, error
 from tests.client.test_contract import python_path
@@ -92,3 +93,13 @@ def test_json_is_harmless_and_json(service: Standin) -> None:
     done = run(service.url, "--json")
     assert CONTROL.search(done.stdout) is None
     assert json.loads(done.stdout)["Body"] == ESC
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_half_of_a_pair_is_escaped_in_json_and_in_text(is_terminal: bool) -> None:
+    """A model may write it as an escape; a program that reads what is printed gets it back, and no broken UTF-8."""
+    value = {"a\ud800": ["\udfff", "\U0001f600"]}
+    printed = printing.selected_bytes(value, is_terminal=is_terminal)
+    assert json.loads(printed.decode("utf-8")) == value
+    assert "\U0001f600" in printed.decode("utf-8")
+    assert printing.selected_bytes("a\ud800", is_terminal=is_terminal) == b"a\\ud800\n"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.shell.server_wire import Wire
 
 from sagetape import Emulator
 from sagetape.core.errors import CassetteError, ConfigError
@@ -165,6 +168,32 @@ def test_failure_inside_surfaces_on_leaving(tmp_path: Path, monkeypatch: pytest.
     left = leak()
     with pytest.raises(ZeroDivisionError, match="mine"):
         leave_with_an_error(left, json.dumps({"key": secret}).encode())
+
+
+def test_defect_surfaces_also_when_the_client_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is there to be answered; whoever leaves the emulator hears of it."""
+    arrived, go = threading.Event(), threading.Event()
+
+    async def broken(*_: object) -> None:
+        arrived.set()
+        await asyncio.to_thread(go.wait, 30)
+        raise KeyError("a defect")
+
+    monkeypatch.setattr("sagetape.shell.app.live_answer", broken)
+    with pytest.raises(EmulatorFailed, match="a defect"), Emulator(upstream=ECHO, auth="off") as emulator:
+        leave_while_asked(emulator, arrived, go)
+
+
+def leave_while_asked(emulator: Emulator, arrived: threading.Event, go: threading.Event) -> None:
+    """A client that leaves when its call has arrived; the call goes on when the server knows that."""
+    with Wire(emulator.url) as wire:
+        wire.post(b"{}")
+        assert arrived.wait(30)
+        wire.reset()
+    with Wire(emulator.url) as other:
+        other.send(f"GET /ping HTTP/1.1\r\nHost: {other.host}\r\n\r\n".encode())
+        assert other.answer().status == 200
+    go.set()
 
 
 def leave_with_an_error(emulator: Emulator, body: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,17 @@ HOSTILE: list[tuple[Script, str]] = [
     ((Head(200), Abort(), End()), "goes on behind its end"),
     ((Head(200, (("content-length", "0"),)), BODY, End()), "a Content-Length of 0 beside a body of 2 bytes"),
     ((Head(200, (("Content-Length", "1"),)), BODY, Abort()), "a Content-Length of 1 beside a body of 2 bytes"),
+    ((Head(200, (("Content-Length", "3"),)), BODY, End()), "a Content-Length of 3 beside a body of 2 bytes"),
     ((Head(200, (("Content-Length", "-2"),)), BODY, End()), "is not one number"),
+    ((Pause(-1.0), Head(200), BODY, End()), "a wait of -1 seconds"),
+    ((Head(200), BODY, Pause(math.inf), End()), "a wait of inf seconds"),
+    ((Pause(math.nan), Abort("reset")), "a wait of nan seconds"),
     ((Head(200, (("Content-Length", "2"), ("Content-Length", "3"))), BODY, End()), "is not one number"),
 ]
 LEGITIMATE: list[Script] = [
     (Abort("reset"),),
     (Pause(1.0), Abort("reset")),
+    (Pause(0.0), Head(200), Pause(1e14), End()),
     (Pause(1.0), Head(503), Pause(1.0), BODY, Pause(1.0), Abort()),
     (Head(200), End()),
     (Head(599, (("!#$%&'*+.^_`|~9aZ-", "caf\u00e9\ttab"),)), End()),

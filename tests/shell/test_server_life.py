@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ from pathlib import Path
 import pytest
 from tests.cli.command_line import environment
 from tests.shell.server_wire import PATH, STREAM_PATH, Wire, kept, plain, says, upstream
+
+from sagetape.shell import connections
+from sagetape.shell.player import Dates
 
 STOP_S = 60
 OPTIONS = ("--no-config", "--port", "0", "--auth", "off")
@@ -113,6 +117,19 @@ def test_port_file_is_there_while_the_server_is(tmp_path: Path) -> None:
         assert not file.exists()
 
 
+def test_files_of_a_later_server_stay(tmp_path: Path) -> None:
+    """A server that ends while another has taken over its port file and token file removes neither."""
+    port, token = tmp_path / "port", tmp_path / "token"
+    words = ("serve", *OPTIONS, "--port-file", str(port), "--token-file", str(token))
+    with running(tmp_path, *words) as first, running(tmp_path, *words) as second:
+        assert first.end() == 0
+        assert port.read_text().strip() == second.url.rpartition(":")[2]
+        assert token.exists()
+        assert second.end() == 0
+        assert not port.exists()
+        assert not token.exists()
+
+
 # --- end
 
 
@@ -154,6 +171,69 @@ def test_drain_lets_calls_and_streams_end(tmp_path: Path) -> None:
         assert all(b"[%d]" % number in answer.body for number, answer in enumerate(answers))
         assert server.process.wait(STOP_S) == 0
     assert len(kept(tape)) == 10
+
+
+@pytest.mark.parametrize(
+    ("first", "headers", "length", "rest"),
+    [
+        (b"5\r\nhello\r\n", ("Transfer-Encoding: chunked",), None, b"5\r\nworld\r\n0\r\n\r\n"),
+        (b"hello", (), 10, b"world"),
+        (b"hello", ("Expect: 100-continue",), 10, b"world"),
+        (b"hello", (), 200_000, b"w" * 199_995),
+    ],
+    ids=["chunks", "a small body", "an expected body", "a large body"],
+)
+def test_drain_lets_bodies_arrive(
+    first: bytes, headers: tuple[str, ...], length: int | None, rest: bytes, tmp_path: Path
+) -> None:
+    """A call whose body is on its way when SIGTERM comes is answered and kept, however its body is read."""
+    tape = tmp_path / "churn.tape"
+    with (
+        upstream(says(plain(b"[1]"))) as model,
+        running(tmp_path, "record", str(tape), "--upstream", model.url, *OPTIONS) as server,
+        Wire(server.url) as wire,
+        Wire(server.url) as other,
+    ):
+        wire.post(first, *headers, length=length)
+        other.send(f"GET /ping HTTP/1.1\r\nHost: {other.host}\r\n\r\n".encode())
+        assert other.answer().status == 200  # by now the first half has been read
+        server.process.send_signal(signal.SIGTERM)
+        refused_when_stopping(server.url)
+        wire.send(rest)
+        answer = wire.answer()
+        while answer.status == 100:
+            answer = wire.answer()
+        assert (answer.status, answer.body) == (200, b"[1]")
+        assert server.process.wait(STOP_S) == 0
+    assert len(kept(tape)) == 1
+
+
+class Fresh(asyncio.Transport):
+    """A client's end that nothing comes from."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_fresh_connection_holds_no_end_up(is_late: bool) -> None:
+    """Made in the very turn of the loop in which the server is told to end, or just behind it: no call is on it."""
+
+    async def handler(_request: object) -> None:
+        raise AssertionError("nothing was asked")
+
+    server = connections.Server(handler, dates=Dates(), new_request_id=lambda: b"id", connections_max=10)
+    transport = Fresh()
+    if is_late:
+        server.pre_shutdown()
+    server().connection_made(transport)
+    if not is_late:
+        server.pre_shutdown()
+    async with asyncio.timeout(STOP_S):
+        await server.finish()
+    assert transport.is_closed
 
 
 def refused_when_stopping(url: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
+import os
+import resource
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.shell.upstream_servers import read_request
 
-from sagetape.shell.upstreams.connection import Connector, open_session
+from sagetape.shell.upstreams.connection import Connector, failure_text, is_our_own, open_session
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,26 @@ async def test_tls_connection_on_which_something_came_unasked_is_left(authority:
             await asyncio.sleep(0)  # until it has arrived
         assert await ask(session, url) == b"2"
     assert served == [1, 1]
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """What this process may open, taken away."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_name_that_no_descriptor_is_left_for_is_not_called_wrong() -> None:
+    """The resolver says of every name then that there is none; `localhost` is spelled right."""
+    async with open_session() as session:
+        with no_descriptor_left():
+            with pytest.raises(aiohttp.ClientConnectorError) as caught:
+                await session.post("http://localhost:9/")
+            assert is_our_own(caught.value)
+            assert "ulimit -n" in failure_text("model", caught.value)

@@ -1,8 +1,8 @@
 """Whether a stored answer can be one: a cassette may be anybody's, and what it holds goes to a client as it is.
 
-Decides about the order of the steps, and about the status and headers of the head. Refuses what would end a header
-line early or let an answer run into the next one. A length that claims more than the body has is none of these: it is
-how a truncated answer is kept.
+Decides about the order of the steps, about waits, and about the status and headers of the head. Refuses what would end
+a header line early or let an answer run into the next one. A length that claims more than a body has that breaks off is
+none of these: it is how a truncated answer is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 from .wire import Abort, Chunk, End, Head, Headers, Pause, Script, Step
 
 STATUS_MIN, STATUS_MAX = 200, 599  # RFC 9110, 15; one below 200 is no answer, another one follows it
+PAUSE_MAX_S: Final = 1e15  # beyond it floats count no milliseconds; documents know the same bound
 OF_THE_CONNECTION: Final = frozenset(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"))
 """Headers that say how an answer travels (RFC 9110, 7.6.1): the player's, never a recording's."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -27,8 +28,8 @@ def flaw_of(script: Script) -> str | None:
     first, rest = script[start : start + 1], script[start + 1 :]
     if not first or not isinstance(first[0], Head):
         is_failure = bool(first) and isinstance(first[0], Abort) and not rest
-        return None if is_failure else "an answer that does not begin with its head"
-    return _order_flaw(rest) or _head_flaw(first[0], rest)
+        return _pause_flaw(script) if is_failure else "an answer that does not begin with its head"
+    return _order_flaw(rest) or _pause_flaw(script) or _head_flaw(first[0], rest)
 
 
 def foreign_header(script: Script) -> str | None:
@@ -60,6 +61,13 @@ def _order_flaw(rest: Sequence[Step]) -> str | None:
     return "an answer with two heads" if has_head else "an answer that goes on behind its end"
 
 
+def _pause_flaw(script: Script) -> str | None:
+    for step in script:
+        if isinstance(step, Pause) and not 0 <= step.seconds < PAUSE_MAX_S:  # nor NaN, which no limit is compared with
+            return f"an answer with a wait of {step.seconds:g} seconds"
+    return None
+
+
 def _head_flaw(head: Head, rest: Sequence[Step]) -> str | None:
     if not STATUS_MIN <= head.status <= STATUS_MAX:
         return f"an answer with a status of {head.status}, which is no HTTP status"
@@ -80,6 +88,6 @@ def _length_flaw(headers: Headers, rest: Sequence[Step]) -> str | None:
     if len(claimed) > 1 or not all(map(_LENGTH.fullmatch, claimed)):
         return "an answer with a Content-Length that is not one number"
     length_bytes, body_bytes = int(claimed.pop()), sum(len(step.data) for step in rest if isinstance(step, Chunk))
-    if length_bytes < body_bytes:
+    if length_bytes < body_bytes or (length_bytes > body_bytes and isinstance(rest[-1], End)):
         return f"an answer with a Content-Length of {length_bytes} beside a body of {body_bytes} bytes"
     return None

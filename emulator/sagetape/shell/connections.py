@@ -7,12 +7,14 @@ Python parser accepts requests that the C parser refuses, so only the C parser i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
 from aiohttp import StreamReader, web, web_protocol
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 
 from ..core.errors import CallerError, compact_json
@@ -58,11 +60,18 @@ class Connection(web_protocol.RequestHandler):
     as long as this side knows where one ends (`is_aligned`); where it does not, everything goes to that parser.
     """
 
-    __slots__ = ("begun", "held", "held_at", "is_aligned", "is_between", "rest_bytes", "unread", "wanted_bytes")
+    __slots__ = (
+        *("arriving", "begun", "held", "held_at", "is_aligned", "is_between", "rest_bytes", "server", "unread"),
+        "wanted_bytes",
+    )
 
     def __init__(self, manager: Server, **options: Any) -> None:
         super().__init__(manager, **options)
+        self.server = manager
+        """Known also when the client has left, which aiohttp's `_manager` is not."""
         self.begun: Begun | None = None
+        self.arriving: StreamReader | None = None
+        """The body of the request that aiohttp's parser read last."""
         self.unread: StreamReader | None = None
         """The body of the request that was handled last."""
         self.is_aligned = ANSWERS_AT_ONCE
@@ -90,6 +99,9 @@ class Connection(web_protocol.RequestHandler):
         if server is None or task is None:
             return  # the connection was refused, or lost, before its first turn
         assert isinstance(server, Server)
+        if server.is_ending and not self._messages:
+            self.force_close()  # told to close before its first turn, when there was no wait to be ended
+            return
         server.tasks.add(task)
         try:
             await super().start()
@@ -192,7 +204,20 @@ class Connection(web_protocol.RequestHandler):
         """Gives bytes to aiohttp's parser; without any, it goes on with what it has."""
         if data:
             self.is_between = False
+        if ANSWERS_AT_ONCE and (self._close or self._force_close):
+            self._feed_rest(data)
+            return
         super().data_received(data)
+        if self._messages:
+            self.arriving = self._messages[-1][1]
+
+    def _feed_rest(self, data: bytes) -> None:
+        """The rest of a body whose call is still answered; aiohttp drops all that comes once it is about to close."""
+        body, parser = self.arriving, self._parser
+        if parser is None or body is None or body.is_eof():
+            return
+        with contextlib.suppress(HttpProcessingError):  # no body then, and its call waits no longer than for any other
+            parser.feed_data(data)  # what stands behind the body is answered by nobody
 
     def _is_read(self) -> bool:
         """Whether aiohttp's parser read a request where we did; else what was begun would answer another one."""
@@ -259,10 +284,9 @@ class Connection(web_protocol.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """A refused request, in AWS's shape. Everything after it on this connection is suspect: it is closed."""
-        server = self._manager
-        if server is None and isinstance(exc, ConnectionError):
+        server = self.server
+        if self._manager is None and isinstance(exc, ConnectionError):
             raise exc  # the client left while its body was read: nobody is answered, and it is nobody's error
-        assert isinstance(server, Server)
         if status >= 500:
             log.error("internal error while answering %s: %r", request.method, exc, exc_info=exc)
             server.on_defect(request.method, exc)  # a log may be switched off
@@ -321,6 +345,8 @@ class Server(web.Server):
         self.readers = readers or Readers()
         self.malformed_count = 0
         self.refused_count = 0
+        self.is_ending = False
+        """Whether no connection is waited for any more, but for what has begun on it."""
         self.tasks: set[asyncio.Task[None]] = set()
         """One for each connection, and for each call that goes on although its client has left."""
         self.holding: set[Connection] = set()
@@ -343,6 +369,7 @@ class Server(web.Server):
 
     def pre_shutdown(self) -> None:
         """Closes idle connections; one that waits for the rest of a request is not idle."""
+        self.is_ending = True
         for connection in tuple(self.holding):
             connection.release()
         super().pre_shutdown()

@@ -92,9 +92,9 @@ def diagnose(
 
 
 def mask_addresses(found: Diagnosis) -> None:
-    """Takes users and passwords out of every address, wherever the diagnosis says it."""
+    """Takes users, passwords and queries out of every address, wherever the diagnosis says it."""
     said = {found.endpoint, *(source.value or "" for source in found.sources)}
-    hidden = sorted((address for address in said if "@" in address), key=len, reverse=True)
+    hidden = sorted((address for address in said if masked(address) != address), key=len, reverse=True)
 
     def shown(text: str) -> str:
         for address in hidden:

@@ -6,17 +6,38 @@ wrong path leaves no cassette behind and no program waiting.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import ConfigError
 
 if TYPE_CHECKING:
     from .settings import ServerSettings
+
+
+class Mark(NamedTuple):
+    """What tells a file from any other that has its name later."""
+
+    device: int
+    inode: int
+    changed_ns: int
+
+
+def mark_of(status: os.stat_result) -> Mark:
+    """The mark of an open file, once it is written; a rename leaves it as it is."""
+    return Mark(status.st_dev, status.st_ino, status.st_mtime_ns)
+
+
+def remove_own(path: Path, mark: Mark) -> None:
+    """Removes a file that this process wrote; one that a later server has put in its place is that server's."""
+    with contextlib.suppress(FileNotFoundError):
+        if mark_of(path.stat()) == mark:
+            path.unlink()
 
 
 def check_files(settings: ServerSettings) -> None:
@@ -55,16 +76,19 @@ def unwritten_output(error: OSError) -> ConfigError:
     )
 
 
-def write_port_file(path: Path, port: int) -> None:
+def write_port_file(path: Path, port: int) -> Mark:
     """Writes the port, whole under its name or not at all. Raises ConfigError."""
     scratch = scratch_of(path)
     try:
         scratch.unlink(missing_ok=True)
         with open(scratch, "x", encoding="ascii") as file:
             file.write(f"{port}\n")
+            file.flush()
+            mark = mark_of(os.fstat(file.fileno()))
         scratch.replace(path)
     except OSError as error:
         raise unwritten_file("--port-file", path, error) from None
+    return mark
 
 
 def say_ready(fields: Mapping[str, Any], *, as_json: bool) -> None:

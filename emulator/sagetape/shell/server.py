@@ -40,7 +40,7 @@ from .ports import bind_error
 from .profiles import check_server_profiles
 from .reach import reach_text
 from .readers import Readers
-from .ready import check_files, say_ready, write_port_file
+from .ready import Mark, check_files, remove_own, say_ready, write_port_file
 from .request_ids import RequestIds
 from .settings import ServerSettings
 from .summary import sum_up
@@ -70,6 +70,13 @@ class Running:
     """Of all decks, when it has ended and a program reads the summary (`json`)."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     is_interrupted: bool = False
+    own_files: dict[Path, Mark] = field(default_factory=dict)
+    """The port file and the token file, once they are written."""
+
+    def remove_file(self, path: Path | None) -> None:
+        """Removes one of them, unless it is another server's by now."""
+        if path is not None and (mark := self.own_files.pop(path, None)) is not None:
+            remove_own(path, mark)
 
     def ready_fields(self) -> dict[str, Any]:
         """The ready line's fields, in its order; what opens anything is last."""
@@ -119,7 +126,7 @@ async def serve(settings: ServerSettings) -> int:
         left.end()
     finally:
         failures = await stop(running)
-        remove_port_file(settings)
+        running.remove_file(settings.port_file)  # the port is nobody's any more
     interrupted, verdict = running.is_interrupted, running.verdict
     return sum_up(running.app, running.assembly, failures, is_interrupted=interrupted, verdict=verdict)
 
@@ -166,7 +173,7 @@ async def start(
     running.admin = Admin(Surroundings(app, assembly, server, running.open_fields), token=token)
     app.admin = running.admin.answer
     if settings.token_file is not None:
-        file_with_token(settings.token_file, token)
+        running.own_files[settings.token_file] = file_with_token(settings.token_file, token)
     if reached := reach_text(settings, keyring, port):
         log.warning("warning: %s", reached)
     return running
@@ -263,14 +270,8 @@ def files_for_connections(settings: ServerSettings) -> int:
 def announce(running: Running, settings: ServerSettings) -> None:
     """The port file, then the ready line on standard output. Raises ConfigError when one cannot be written."""
     if settings.port_file is not None:
-        write_port_file(settings.port_file, running.port)
+        running.own_files[settings.port_file] = write_port_file(settings.port_file, running.port)
     say_ready(running.ready_fields(), as_json=settings.json)
-
-
-def remove_port_file(settings: ServerSettings) -> None:
-    """The port is nobody's any more."""
-    if settings.port_file is not None:
-        settings.port_file.unlink(missing_ok=True)
 
 
 # --- end --------------------------------------------------------------------------------------------------------------
@@ -321,8 +322,7 @@ async def stop(running: Running) -> list[str]:
         listener.close()
     if running.admin is not None:
         running.admin.close()
-    if running.assembly.settings.token_file is not None:
-        running.assembly.settings.token_file.unlink(missing_ok=True)
+    running.remove_file(running.assembly.settings.token_file)
     running.server.pre_shutdown()
     await drain(running)
     if running.assembly.settings.json:

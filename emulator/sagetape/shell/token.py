@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..core.errors import ConfigError
-from .ready import scratch_of, unwritten_file
+from .ready import Mark, mark_of, scratch_of, unwritten_file
 
 VARIABLE: Final = "SAGETAPE_TOKEN"
 TOKEN_BYTES: Final = 16
@@ -38,7 +38,7 @@ def token_from(environ: Mapping[str, str]) -> str:
     return given
 
 
-def file_with_token(path: Path, token: str) -> None:
+def file_with_token(path: Path, token: str) -> Mark:
     """Writes the token where only its owner reads it. Raises ConfigError where that cannot be done."""
     scratch = scratch_of(path)
     try:
@@ -47,6 +47,9 @@ def file_with_token(path: Path, token: str) -> None:
         fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with os.fdopen(fd, "w") as file:
             file.write(f"{token}\n")
+            file.flush()
+            mark = mark_of(os.fstat(file.fileno()))
         scratch.replace(path)
     except OSError as error:
         raise unwritten_file("--token-file", path, error) from None
+    return mark

@@ -65,9 +65,9 @@ def upstream_suggestion(text: str) -> str:
         bare = f"{scheme}{mark}{rest.rpartition('@')[2]}"
         return f"; did you mean {bare!r}?" if scheme in UPSTREAM_FORMS and is_address(bare) else ""
     if re.fullmatch(r"[\w.-]+:[0-9]+(/.*)?", text):
-        return f"; did you mean 'http://{text}'?"
+        return f"; did you mean {masked(f'http://{text}')!r}?"
     if re.fullmatch(r"\w+(\.\w+)*:\w+", text) and not text.startswith(tuple(UPSTREAM_FORMS)):
         return f"; did you mean 'function:{text}'?"
     scheme, mark, rest = text.partition(":")
     near = difflib.get_close_matches(scheme, UPSTREAM_FORMS, n=1, cutoff=0.6)
-    return f"; did you mean {near[0] + mark + rest!r}?" if near and near[0] != scheme else ""
+    return f"; did you mean {masked(near[0] + mark + rest)!r}?" if near and near[0] != scheme else ""

@@ -94,10 +94,13 @@ class Aws:
                 async with clock.limit(left.left_s()):
                     response = await stack.enter_async_context(self._send(ask.call, base, key=key))
             except connection.REFUSED as error:
+                failure = connection.failure_text(self.source, error)
+                if connection.is_our_own(error):
+                    raise unreachable(failure) from error
                 raise unreachable(
                     f"Sagetape could not reach its upstream {self.source} at {base}: {error}. Nothing was sent. "
                     "Check the address and the network, or replay a cassette, which needs neither.",
-                    failure=connection.failure_text(self.source, error),
+                    failure=failure,
                 ) from error
             except (*BROKEN, TimeoutError) as error:
                 log.info("%s gave no answer: %s", self.source, described(error))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
 import ssl
 from collections.abc import AsyncIterator
 from functools import partial
@@ -46,12 +47,30 @@ OUR_OWN: Final = frozenset((errno.EMFILE, errno.ENFILE))
 
 def is_our_own(error: Exception) -> bool:
     """Whether a connection was not made for a reason of this machine's."""
-    return isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno in OUR_OWN
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return error.os_error.errno in OUR_OWN or lacks_descriptors()
+    return error.os_error.errno in OUR_OWN
+
+
+def lacks_descriptors() -> bool:
+    """Whether no file can be opened now: the resolver needs one, and says without one that there is no such name."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in OUR_OWN
+    return False
 
 
 def failure_text(source: str, error: Exception, *, limit_s: float | None = None) -> str:
     """A sentence for people on an upstream that gave no answer, within `limit_s` where it had that long, and what to
     look at."""
+    if is_our_own(error):  # looking up a name takes one, too
+        return (
+            f"{source} could not be asked: this process has no file descriptor left. "
+            "Raise the limit (ulimit -n), or lower --connections-max"
+        )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"{source}: the name leads nowhere ({error.os_error}); is it spelled right?"
     if isinstance(error, aiohttp.ClientSSLError):
@@ -61,11 +80,6 @@ def failure_text(source: str, error: Exception, *, limit_s: float | None = None)
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, ConnectionRefusedError):
             return f"{source} refused the connection; is the container running?"
-        if is_our_own(error):
-            return (
-                f"{source} could not be asked: this process has no file descriptor left. "
-                "Raise the limit (ulimit -n), or lower --connections-max"
-            )
         return f"{source} cannot be reached ({error.os_error}); is the address right?"
     if isinstance(error, TimeoutError) and limit_s is not None:
         return f"{source} took the call and did not answer within {limit_s:g} s; its own log may say why"
