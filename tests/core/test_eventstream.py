@@ -22,6 +22,7 @@ from sagetape.core.eventstream import (
     exception,
     payload_part,
 )
+from sagetape.core.wire import EVENT_STREAM, Abort, End, Head, has_frames, is_event_stream
 
 # A PayloadPart carrying {"a":1}\n, accepted by botocore 1.44.5; written out so that encoder and decoder cannot agree
 # on a mistake.
@@ -217,3 +218,24 @@ def test_decode_raises_nothing_but_frame_errors(data: bytes) -> None:
             assert isinstance(decode(candidate), Frame)
         except FrameError:
             pass  # the other half of the claim
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_one"),
+    [
+        (EVENT_STREAM, True),
+        ("Application/VND.amazon.EventStream", True),
+        (f"{EVENT_STREAM};v=1", True),
+        (f" {EVENT_STREAM} ; v=1", True),
+        (f"{EVENT_STREAM}-2", False),
+        ("application/json", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_event_stream_is_told_by_its_media_type(content_type: str | None, is_one: bool) -> None:
+    """In any case, with any parameters: every part of the project asks the same function."""
+    head = Head(200, () if content_type is None else (("content-type", content_type),))
+    assert is_event_stream(head) is is_one
+    assert has_frames((head, End())) is is_one
+    assert not has_frames((Abort("no head"),))

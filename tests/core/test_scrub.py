@@ -233,10 +233,11 @@ def test_json_path_applies_to_every_line_of_json_lines() -> None:
     assert asked.body == b'{"id": "scrubbed"}\n{"id": "scrubbed"}\n'
 
 
-def test_pattern_is_found_across_stream_parts() -> None:
-    """Boundaries and pauses stay, lengths and checksums are right."""
+@pytest.mark.parametrize("content_type", [EVENT_STREAM, EVENT_STREAM.title(), f"{EVENT_STREAM} ; version=1"])
+def test_pattern_is_found_across_stream_parts(content_type: str) -> None:
+    """Boundaries and pauses stay, lengths and checksums are right; however the media type is written."""
     parts = [b"a to", b"k-1", b"23 b"]
-    head = Head(200, (("Content-Type", EVENT_STREAM), ("X-Amzn-SageMaker-Content-Type", "text/plain")))
+    head = Head(200, (("Content-Type", content_type), ("X-Amzn-SageMaker-Content-Type", "text/plain")))
     script = (head, *(s for p in parts for s in (Pause(0.5), Chunk(payload_part(p)))), End())
     scrubbed = scrubber(patterns=(r"tok-[0-9]+",)).script(script)
     chunks = [decode(s.data).payload for s in scrubbed if isinstance(s, Chunk)]

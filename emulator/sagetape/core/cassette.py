@@ -16,7 +16,17 @@ from .framing import AMENDMENT, HEADER_KIND, Buffer, frame
 from .payload import RecordError, member, pack, unpack
 from .records import size_of
 from .values import valueclass
-from .wire import EVENT_STREAM, Chunk, Head, Interaction, Pause, Script, SessionMark, body_of, head_of, is_complete
+from .wire import (
+    Chunk,
+    Interaction,
+    Pause,
+    Script,
+    SessionMark,
+    body_of,
+    has_frames,
+    head_of,
+    is_complete,
+)
 
 FORMAT = 1
 """Raised when a reader of the last version would misread a file; new record kinds do not raise it."""
@@ -232,14 +242,9 @@ def _lasting(one: Interaction) -> tuple[Any, ...]:
 
 def _lasting_script(script: Script) -> tuple[Any, ...]:
     steps = tuple(step for step in script if not isinstance(step, Pause))
-    if _is_event_stream(script):
+    if has_frames(script):
         return steps
     return (*(step for step in steps if not isinstance(step, Chunk)), body_of(script))
-
-
-def _is_event_stream(script: Script) -> bool:
-    head: Head | None = head_of(script)
-    return head is not None and (head.header("content-type") or "").lower().startswith(EVENT_STREAM)
 
 
 Rekey: TypeAlias = Callable[[Interaction], bytes]

@@ -45,11 +45,6 @@ class Conversations:
                 self._lanes.add(number, key, mark=mark)
         return self._lanes
 
-    @property
-    def is_used(self) -> bool:
-        """Whether any call named a session so far."""
-        return self._lanes is not None
-
     def reset(self) -> None:
         """Forget all sessions, and which recorded steps were played."""
         self.sessions.reset()

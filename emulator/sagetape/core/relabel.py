@@ -19,7 +19,7 @@ from .edits import Edit, edit_parts
 from .eventstream import FrameError, decode, read_prelude
 from .platform import NEW_SESSION_ID
 from .sessions import new_session
-from .wire import EVENT_STREAM, Call, Chunk, Head, Script, Step, head_of
+from .wire import Call, Chunk, Head, Script, Step, has_frames
 
 BODY_ID_MIN = 8
 """Characters; a shorter id is too likely to be something else when it stands in a body."""
@@ -58,8 +58,7 @@ def _bodies(script: Script, old: str, new: str) -> list[bytes | None]:
     if len(old) < BODY_ID_MIN or old == new:
         return []
     whole = [bytes(step.data) for step in script if isinstance(step, Chunk)]
-    head = head_of(script)
-    is_events = head is not None and (head.header("Content-Type") or "").partition(";")[0] == EVENT_STREAM
+    is_events = has_frames(script)
     before = [_payload(data) for data in whole] if is_events else whole
     after = _exchange(before, old, new) if before else []
     changes = zip(whole, before, after, strict=True)

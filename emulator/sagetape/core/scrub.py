@@ -31,7 +31,7 @@ from .finders import find_credentials, find_path, find_pattern
 from .identities import DEFAULT_ACCOUNT, OWN_ACCOUNT, Identities
 from .paths import parse_path
 from .rules import SCRUBBED, ScrubRules
-from .wire import EVENT_STREAM, Call, Chunk, End, Head, Headers, Interaction, Script, head_of
+from .wire import Call, Chunk, End, Head, Headers, Interaction, Script, head_of, is_event_stream
 
 KEPT_HEADERS: Final = frozenset(
     {"content-type", "content-encoding", "x-amzn-errortype", "x-amzn-invoked-production-variant"}
@@ -258,11 +258,6 @@ def claimed_length(head: Head, script: Script, *, grown_bytes: int = 0) -> Heade
         return ()
     told = [(k, int(v)) for k, v in head.headers if k.lower() == "content-length" and v.isdecimal() and len(v) < 19]
     return tuple((k, str(max(length + grown_bytes, 0))) for k, length in told)
-
-
-def is_event_stream(head: Head) -> bool:
-    """Whether the body is made of frames."""
-    return (head.header("content-type") or "").startswith(EVENT_STREAM)
 
 
 @lru_cache(maxsize=256)

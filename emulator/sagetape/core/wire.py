@@ -146,6 +146,20 @@ def head_of(script: Script) -> Head | None:
     return None
 
 
+def is_event_stream(head: Head) -> bool:
+    """Whether the chunks that follow are frames: the media type says so, in any case and with any parameters."""
+    content_type = head.header("Content-Type")
+    if content_type is None or content_type == EVENT_STREAM:
+        return content_type is not None
+    return content_type.partition(";")[0].strip().lower() == EVENT_STREAM
+
+
+def has_frames(script: Script) -> bool:
+    """Whether the script's chunks are the frames of an event stream."""
+    head = head_of(script)
+    return head is not None and is_event_stream(head)
+
+
 def body_of(script: Script) -> bytes:
     """All chunks joined."""
     return b"".join(bytes(step.data) for step in script if isinstance(step, Chunk))

@@ -16,7 +16,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from ..core.journal import Entry
 from ..core.values import valueclass
-from ..core.wire import EVENT_STREAM, Abort, Chunk, End, Head, Pause, Script, Step
+from ..core.wire import Abort, Chunk, End, Head, Pause, Script, Step, is_event_stream
 from .bodies import SteppedBody, WholeBody
 from .patience import Patience
 
@@ -80,10 +80,6 @@ def whole_body(rest: Script) -> bytes | None:
     if len(parts) != len(rest) - 1:
         return None
     return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
-
-
-def is_event_stream(head: Head) -> bool:
-    return head.header("Content-Type") == EVENT_STREAM
 
 
 def announced(head: Head) -> int | None:

@@ -17,9 +17,9 @@ from aiohttp import ClientPayloadError, SocketTimeoutError
 from ..core.deck import Forward, Reply
 from ..core.errors import CallerError
 from ..core.journal import Entry
-from ..core.wire import Abort, Chunk, Head, Pause, Script, Step, body_of
+from ..core.wire import Abort, Chunk, Head, Pause, Script, Step, body_of, is_event_stream
 from . import answering
-from .answers import announced, closed, count_part, is_event_stream, moment
+from .answers import announced, closed, count_part, moment
 from .calls import new_request_id
 from .loops import pulled
 from .opened import OpenDeck

@@ -15,10 +15,10 @@ from botocore.response import StreamingBody
 
 from ..core.deck import Forward
 from ..core.eventstream import Framer
-from ..core.wire import Abort, Chunk, End, Head, Headers, Pause, Script, Step, body_of, head_of, whole
+from ..core.wire import Abort, Chunk, End, Head, Headers, Pause, Script, Step, body_of, head_of, is_event_stream, whole
 from ..shell.forwarding import Stopwatch
 from ..shell.upstreams.aws import DROPPED
-from .answers import announced, closed, count_part, is_event_stream
+from .answers import announced, closed, count_part
 from .bodies import SteppedBody
 from .opened import OpenDeck
 from .patience import Patience

@@ -18,7 +18,7 @@ from ..core.deck import Forward
 from ..core.operations import INVOKE
 from ..core.pipeline import ask_of, next_call
 from ..core.platform import Ask
-from ..core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Pause, Script, Step
+from ..core.wire import Abort, Call, Chunk, End, Head, Pause, Script, Step, is_event_stream
 from .upstreams.chain import answerer
 from .upstreams.upstream import Clock, NothingHere, Upstream
 
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def is_stream(self) -> bool:
-        return isinstance(self.first, Head) and self.first.header("Content-Type") == EVENT_STREAM
+        return isinstance(self.first, Head) and is_event_stream(self.first)
 
 
 class Stopwatch:

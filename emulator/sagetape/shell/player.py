@@ -17,7 +17,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from ..core.wire import EVENT_STREAM, Abort, Chunk, End, Head, Pause, Script, Step
+from ..core.wire import Abort, Chunk, End, Head, Pause, Script, Step, is_event_stream
 from .readers import reset
 
 WRITE_BYTES = 256 * 1024  # of a large body at a time: a slow reader holds one piece in memory, not the body
@@ -114,7 +114,7 @@ def is_plain(script: Script) -> bool:
     head = script[0] if script else None
     if not isinstance(head, Head) or not isinstance(script[-1], End):
         return False
-    if head.header("Content-Type") == EVENT_STREAM or head.header("Content-Length") is not None:
+    if is_event_stream(head) or head.header("Content-Length") is not None:
         return False
     return all(isinstance(step, Chunk) for step in script[1:-1])
 
@@ -274,7 +274,7 @@ def script_length(script: Script) -> int | None:
         return None
     for step in script:
         if isinstance(step, Head):
-            if step.header("Content-Type") == EVENT_STREAM:
+            if is_event_stream(step):
                 return None
             break
     return sum(len(step.data) for step in script if isinstance(step, Chunk))

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ...core.editing import document_of
-from ...core.editing.documents import is_event_stream
 from ...core.eventstream import FrameError, decode
-from ...core.wire import Abort, Chunk, Head, Interaction, Pause, is_complete
+from ...core.wire import Abort, Chunk, Head, Interaction, Pause, has_frames, is_complete
 from ..terminal import harmless
 
 CHARS_SHOWN: Final = 2000
@@ -69,7 +68,7 @@ def moment(unix_s: float) -> str:
 
 def answer_lines(interaction: Interaction, *, whole: bool) -> Iterator[str]:
     """An answer as lines, one paragraph per step."""
-    streams = is_event_stream(interaction.script)
+    streams = has_frames(interaction.script)
     for step in interaction.script:
         if isinstance(step, Head):
             yield f"status {step.status}"

@@ -22,7 +22,6 @@ from typing import Any, Final
 from ..eventstream import FrameError, decode, encode, payload_part
 from ..scripts import STATUS_MAX, STATUS_MIN, flaw_of
 from ..wire import (
-    EVENT_STREAM,
     Abort,
     Call,
     Chunk,
@@ -34,7 +33,7 @@ from ..wire import (
     Script,
     SessionMark,
     Step,
-    head_of,
+    has_frames,
 )
 from .bodies import DocumentError, body_from, body_of
 
@@ -75,14 +74,8 @@ def document_of(interaction: Interaction, *, number: int | None = None, key: byt
 
 def answer_of(script: Script) -> list[dict[str, Any]]:
     """An answer as a list of steps."""
-    streams = is_event_stream(script)
+    streams = has_frames(script)
     return [_step(step, streams=streams) for step in script]
-
-
-def is_event_stream(script: Script) -> bool:
-    """Whether the chunks are frames."""
-    head = head_of(script)
-    return head is not None and (head.header("content-type") or "").lower().startswith(EVENT_STREAM)
 
 
 def _step(step: Step, *, streams: bool) -> dict[str, Any]:

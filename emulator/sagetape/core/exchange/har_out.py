@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from ..editing.documents import is_event_stream
 from ..operations import Service
-from ..wire import Abort, Chunk, Head, Interaction, Pause, body_of, head_of, is_complete
+from ..wire import Abort, Chunk, Head, Interaction, Pause, body_of, has_frames, head_of, is_complete
 from .har import MARK
 
 
@@ -113,7 +112,7 @@ def _mark(one: Interaction) -> dict[str, Any]:
     }
     if not is_complete(one.script):
         mark["reason"] = _reason(one)
-    if is_event_stream(one.script):
+    if has_frames(one.script):
         mark["parts"] = sum(isinstance(step, Chunk) for step in one.script)
     if one.session is not None:
         mark["session"] = {"lane": one.session.lane, "step": one.session.step}

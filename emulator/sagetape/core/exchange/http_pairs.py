@@ -17,7 +17,19 @@ from ..eventstream import Framer
 from ..operations import ASYNC, Operation, Service
 from ..scripts import flaw_of
 from ..values import valueclass
-from ..wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Headers, Pause, RawHeaders, Script, Step
+from ..wire import (
+    Abort,
+    Call,
+    Chunk,
+    End,
+    Head,
+    Headers,
+    Pause,
+    RawHeaders,
+    Script,
+    Step,
+    is_event_stream,
+)
 from .found import Found, Unusable
 
 URL_CHARS_MAX: Final = 8192
@@ -112,8 +124,7 @@ def script_of(pair: Pair) -> Script:
         return (*waited, Abort(pair.broken or "no answer was recorded"))
     headers = tuple((name, value) for name, value in pair.answer_headers if name.lower() not in MOMENTARY)
     head = Head(pair.status, headers)
-    content_type = (head.header("content-type") or "").partition(";")[0].strip().lower()
-    if content_type == EVENT_STREAM:
+    if is_event_stream(head):
         return (*waited, head, *_frames(pair))
     body = (Chunk(pair.answer),) if pair.answer else ()
     return (*waited, head, *body, Abort(pair.broken) if pair.broken else End())

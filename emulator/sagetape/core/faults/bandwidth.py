@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..values import valueclass
-from ..wire import Chunk, Head, Pause, Step
-from .kind import Kind, Level, Scene, is_event_stream, param
+from ..wire import Chunk, Head, Pause, Step, is_event_stream
+from .kind import Kind, Level, Scene, param
 
 PIECES_PER_SECOND = 10  # smooth enough to see, few enough to cost nothing
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..values import valueclass
-from ..wire import Chunk, Head, Step
-from .kind import Kind, Level, Scene, is_event_stream, param
+from ..wire import Chunk, Head, Step, is_event_stream
+from .kind import Kind, Level, Scene, param
 
 PLACES = {"message": -1, "prelude": 11}
 """The last byte of each checksum in a frame."""

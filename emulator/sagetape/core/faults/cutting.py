@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..wire import Abort, Chunk, End, Head, Step
-from .kind import Scene, is_event_stream
+from ..wire import Abort, Chunk, End, Head, Step, is_event_stream
+from .kind import Scene
 
 
 class Cut:

@@ -17,7 +17,7 @@ from ..chance import Chance
 from ..eventstream import FrameError, decode
 from ..platform import Ask
 from ..values import valueclass
-from ..wire import EVENT_STREAM, Chunk, Head, Script, Step
+from ..wire import Chunk, Script, Step
 
 
 class Level(StrEnum):
@@ -123,16 +123,6 @@ def _parameter(name: str, hint: Any, *, default: object, meta: Any) -> Parameter
         is_optional,
         default is MISSING,
     )
-
-
-@valueclass(frozen=True, slots=True)
-class NoParameters:
-    """For a fault that has none."""
-
-
-def is_event_stream(head: Head) -> bool:
-    """Whether the chunks that follow are frames."""
-    return (head.header("Content-Type") or "").partition(";")[0].strip() == EVENT_STREAM
 
 
 def part_of(chunk: Chunk) -> bytes | None:

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from ..eventstream import payload_part
 from ..values import valueclass
-from ..wire import Chunk, Head, Pause, Step
-from .kind import Kind, Level, Scene, is_event_stream, param, part_of
+from ..wire import Chunk, Head, Pause, Step, is_event_stream
+from .kind import Kind, Level, Scene, param, part_of
 
 
 @valueclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from ..eventstream import encode, exception
 from ..values import valueclass
-from ..wire import Abort, Chunk, End, Head, Step
-from .kind import Kind, Level, Scene, is_event_stream, param
+from ..wire import Abort, Chunk, End, Head, Step, is_event_stream
+from .kind import Kind, Level, Scene, param
 
 TYPES = ("ModelStreamError", "InternalStreamFailure", "error")
 CODES = ("ModelInvocationTimeExceeded", "StreamBroken")

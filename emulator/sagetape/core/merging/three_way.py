@@ -16,8 +16,6 @@ from .units import Kept, Unit, is_same_unit, title, units_of
 
 __all__ = ["Conflict", "Kept", "Merged", "merge"]
 
-SIDES = ("ours", "theirs")
-
 
 @valueclass(frozen=True, slots=True)
 class Conflict:

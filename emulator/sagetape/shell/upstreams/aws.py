@@ -27,7 +27,7 @@ from ...core.eventstream import Framer
 from ...core.operations import Service
 from ...core.platform import ANSWER_MAX_BYTES, Ask
 from ...core.signing import Key, sign
-from ...core.wire import EVENT_STREAM, Abort, Call, Chunk, End, Head, Headers, RawHeaders, Script, Step, whole
+from ...core.wire import Abort, Call, Chunk, End, Head, Headers, RawHeaders, Script, Step, is_event_stream, whole
 from ..model import load_service
 from . import connection
 from .connection import TooLarge, described, watch
@@ -108,7 +108,7 @@ class Aws:
                 return
             watch(response)
             head = Head(response.status, passed_headers(response))
-            if is_stream(head):
+            if is_event_stream(head):
                 steps = self._frames(head, response, clock=clock, left=left)
             else:
                 steps = self._gather(head, response, clock=clock, left=left)
@@ -256,11 +256,6 @@ def passed_headers(response: aiohttp.ClientResponse) -> Headers:
     """
     kept = DROPPED - {"date"} if response.status == 403 else DROPPED
     return tuple((name, value) for name, value in header_pairs(response) if name.lower() not in kept)
-
-
-def is_stream(head: Head) -> bool:
-    """Whether the answer is an event stream."""
-    return (head.header("Content-Type") or "").split(";")[0].strip().lower() == EVENT_STREAM
 
 
 def cut(head: Head, body: bytes, length: str | None, *, reason: str) -> Script:
