@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sagetape.core.guard import DISTINCT_MAX, inspect_takes, left_out, order_alone, served_again
+from sagetape.core.guard import DISTINCT_MAX, inspect_takes, left_out, order_alone
 from sagetape.core.matching import DEFAULT_MEMBERS, Matcher, MatchRules
 from sagetape.core.wire import Call, Interaction, Provenance, Script, whole
 
@@ -134,13 +134,3 @@ def test_guard_inspects_both_ways() -> None:
     both = takes((call(CustomAttributes="a"), b"1"), (call(CustomAttributes="b"), b"2"))
     assert [finding.kind for finding in inspect_takes(both, matcher=Matcher(DEFAULT))] == ["left-out", "order"]
     assert inspect_takes(both[:1], matcher=Matcher(DEFAULT)) == []
-
-
-def test_guard_names_a_take_served_again() -> None:
-    """A take after exhaustion is a finding of its own, with what to do."""
-    finding = served_again(takes((call(TargetModel="m"), b"1"))[0], index=0)
-    assert (finding.kind, finding.numbers) == ("again", (1,))
-    assert (
-        "Take 1 (interaction 1 in churn.tape, InvokeEndpoint churn, TargetModel 'm') was served again" in finding.text
-    )
-    assert 'exhausted = "miss"' in finding.text

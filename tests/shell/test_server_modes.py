@@ -179,6 +179,18 @@ def test_exhausted_takes_go_on_as_told(exhausted: str, answers: list[Any], count
             assert "All recorded takes" in str(error_of(asked, b"[1]"))
 
 
+def test_take_that_is_served_again_is_told_with_the_call(counting: Upstream, tmp_path: Path) -> None:
+    """From the second time on, with what to do about it: the caller may have meant another answer."""
+    tape = tmp_path / "churn.tape"
+    run(tape, counting, "new_episodes", b"[1]")
+    with Emulator(tape, auth="off", exhausted="last") as emulator:
+        asked = client(emulator)
+        assert [ask(asked, b"[1]") for _ in range(2)] == [b"1", b"1"]
+        assert [len(entry.warnings) for entry in emulator.journal] == [0, 1]
+        (told,) = emulator.verdict().warnings
+    assert told.startswith("take 1 of a request to churn was served again after the last one; record as many takes")
+
+
 # --- retries
 
 

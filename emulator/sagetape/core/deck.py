@@ -32,7 +32,7 @@ from .recognition import Recognition
 from .refusals import endpoint_not_found
 from .routing import Router
 from .scrub import Collisions, Scrubber
-from .takes import Attempts, Takes, Turn
+from .takes import SERVED_AGAIN, Attempts, Takes, Turn
 from .unlike import Newcomers
 from .wire import Call, Interaction, Pause, Provenance, Script, SessionMark
 
@@ -147,8 +147,7 @@ class Deck:
     def _play(self, case: Case, turn: Turn) -> Reply:
         assert turn.number is not None
         if turn.is_again:
-            text = f"take {turn.index + 1} of a request to {case.call.endpoint} was served again after the last one"
-            self._warn(case.entry, text)
+            self._warn(case.entry, f"take {turn.index + 1} of a request to {case.call.endpoint} {SERVED_AGAIN}")
         try:
             take = self._read(case, turn.number)
         except CassetteError as error:

@@ -1,11 +1,12 @@
 """The wrong-answer guard: where an answer may be right only by luck.
 
-Three findings, as values; who shows them, counts them or fails on them (`--strict`) decides elsewhere.
+Findings as values; who shows them, counts them or fails on them (`--strict`) decides elsewhere.
 
 - `left-out`: two recordings share a key and differ in something that the key leaves out (a header, an ignored place, a
   rounded number). A caller that means one may get the other.
 - `order`: several takes of one key have different answers, so that the order of the calls alone chooses.
-- `again`: a take was served once more after the last one.
+
+That a take was served once more after the last one is said by the deck, which sees it at each call.
 
 Evidence that this is how recorded tests go wrong without a word: https://github.com/keploy/keploy/pull/4570,
 https://github.com/teng-lin/notebooklm-py/issues/549.
@@ -23,7 +24,7 @@ from .misses import MEMBER_HEADERS, Recorded, body_differences
 from .values import valueclass
 from .wire import Call, Interaction
 
-Kind: TypeAlias = Literal["left-out", "order", "again"]
+Kind: TypeAlias = Literal["left-out", "order"]
 
 # These are new in each call by design; that they differ says nothing.
 _PASSING: Final = frozenset({"SessionId", "InferenceId"})
@@ -143,15 +144,6 @@ def _distinct(takes: Iterable[Recorded]) -> list[Recorded]:
         ):
             distinct.append(take)
     return distinct
-
-
-def served_again(take: Recorded, *, index: int) -> Finding:
-    """A take was served after the last one of its key; `index` is its place among them, from 0."""
-    text = (
-        f"Take {index + 1} ({_named(take)}, {_request(take.interaction)}) was served again after the last one. "
-        'Record as many takes as there are calls, or set exhausted = "miss" to be told at the call.'
-    )
-    return Finding("again", text, (take.number,))
 
 
 def _named(take: Recorded) -> str:

@@ -11,10 +11,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from .values import valueclass
 
 INVOCATIONS_MAX = 10_000  # SDK calls whose take is remembered; an SDK repeats within seconds
+
+SERVED_AGAIN: Final = (
+    "was served again after the last one; record as many takes as there are calls, or set "
+    'exhausted = "miss" to be told at the call'
+)
+"""The guard's warning of a turn that `is_again`."""
 
 
 @valueclass(frozen=True, slots=True)
