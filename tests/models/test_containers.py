@@ -22,7 +22,7 @@ from sagetape.core.eventstream import decode
 from sagetape.core.wire import Chunk, Head, Step, body_of
 from sagetape.shell.clock import RealClock
 from sagetape.shell.upstreams import parse_upstream
-from sagetape.shell.upstreams.container import Container
+from sagetape.shell.upstreams.container import Container, Reply
 from tests.models.ngram import WORD, Ngram, read_corpus
 from tests.models.running import running
 from tests.shell.upstream_servers import STREAM, ask_of, steps_of
@@ -243,15 +243,22 @@ async def test_models_are_loaded_listed_invoked_and_unloaded() -> None:
     with running("multi_model", "--capacity", "2", "--page", "1") as url:
         container = parse_upstream(url)
         assert isinstance(container, Container)
-        assert await container.is_healthy(clock=clock)
+
+        async def control(method: str, path: str, **body: str) -> Reply:
+            data = json.dumps(body).encode() if body else b""
+            return await container.control(method, path, body=data, clock=clock, timeout_s=60)
+
+        names = ("a", "a", "b", "c")
         loads = [
-            (await container.load_model(name, f"/opt/ml/models/{name}/model", clock=clock, timeout_s=60)).status
-            for name in ("a", "a", "b", "c")
+            (await control("POST", "/models", model_name=name, url=f"/opt/ml/models/{name}/model")).status
+            for name in names
         ]
-        listed = await container.list_models(clock=clock)
+        pages = [json.loads((await control("GET", "/models")).body)]
+        pages.append(json.loads((await control("GET", f"/models?next_page_token={pages[0]['nextPageToken']}")).body))
+        listed = [model["modelName"] for page in pages for model in page["models"]]
         call = ask_of(body=b'{"prompt": "We"}', members={"TargetModel": "team/fr.tar.gz"}, path="/models/b/invoke")
         steps = [step async for step in container.ask(call, clock=clock)]
-        unloads = [(await container.unload_model(name, clock=clock, timeout_s=60)).status for name in ("b", "b")]
+        unloads = [(await control("DELETE", f"/models/{name}")).status for name in ("b", "b")]
         gone = [step async for step in container.ask(call, clock=clock)]
         shown = [send(url, "GET", f"/models/{name}")[0] for name in ("a", "b")]
         await container.close()

@@ -372,24 +372,6 @@ def test_lock_of_a_dead_recorder_is_taken_over(tmp_path: Path) -> None:
     assert not (tmp_path / "a.tape.lock").exists()
 
 
-def test_reader_sees_what_a_recorder_adds(tmp_path: Path) -> None:
-    """A cassette that is served takes in new records with `refresh`, also after a torn moment."""
-    path = tmp_path / "a.tape"
-    write_sample(path)
-    with Cassette.open(path) as reader, Cassette.open(path, writable=True) as recorder:
-        recorder.append(interaction(b"new"), key_of("new"))
-        assert reader.refresh() == 1
-        [number] = reader.takes(key_of("new"))
-        assert reader.read(number).call.body == b"new"
-        assert reader.refresh() == 0
-        with path.open("ab") as torn:
-            torn.write(b"\xc1TAP half")
-        assert reader.refresh() == 0
-        recorder.append(interaction(b"more"), key_of("more"))
-        assert reader.refresh() == 1
-        assert list(reader.takes(key_of("more"))) == [number + 1]
-
-
 def test_sharing_recorders_keep_everything(tmp_path: Path) -> None:
     """Four processes record into one cassette at once: all of it is there, nothing interleaved, each take once."""
     path = tmp_path / "a.tape"

@@ -319,35 +319,10 @@ async def test_client_that_leaves_closes_the_connection_to_the_container() -> No
         await upstream.close()
 
 
-# --- health and the multi-model API -----------------------------------------------------------------------------
+# --- the multi-model API ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("data", "is_healthy"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
-        (b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n", False),
-        (b"HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", False),
-        (b"", False),
-    ],
-)
-async def test_health_is_a_ping_that_answers_200(data: bytes, is_healthy: bool) -> None:
-    """Nothing else counts."""
-    async with raw_server(sends(data)) as port:
-        container = parse_upstream(f"http://127.0.0.1:{port}")
-        assert isinstance(container, Container)
-        assert await container.is_healthy(clock=RealClock()) is is_healthy
-        await container.close()
-
-
-async def test_ping_that_hangs_is_not_healthy() -> None:
-    """The limit is two seconds."""
-    clock = FusedClock()
-    async with raw_server(sends(b"", then="hang", clock=clock)) as port:
-        container = parse_upstream(f"http://127.0.0.1:{port}")
-        assert isinstance(container, Container)
-        assert await container.is_healthy(clock=clock) is False
-        await container.close()
+LOAD = {"method": "POST", "path": "/models", "body": b'{"model_name":"m","url":"/u"}'}
 
 
 async def test_load_that_outlasts_its_time_is_a_time_out() -> None:
@@ -357,28 +332,16 @@ async def test_load_that_outlasts_its_time_is_a_time_out() -> None:
         container = parse_upstream(f"http://127.0.0.1:{port}")
         assert isinstance(container, Container)
         with pytest.raises(TimeoutError):
-            await container.load_model("m", "/u", clock=clock, timeout_s=60)
+            await container.control(**LOAD, clock=clock, timeout_s=60)
         await container.close()
 
 
 async def test_control_calls_to_a_dead_container_have_no_status() -> None:
-    """Status 0, and an empty list."""
+    """What is no HTTP is no answer."""
     async with raw_server(sends(b"garbage\r\n\r\n")) as port:
         container = parse_upstream(f"http://127.0.0.1:{port}")
         assert isinstance(container, Container)
-        assert await container.unload_model("m", clock=RealClock(), timeout_s=9) == Reply(0, b"")
-        assert await container.list_models(clock=RealClock()) == []
-        await container.close()
-
-
-async def test_list_of_models_ends_though_the_container_always_names_a_next_page() -> None:
-    """A hostile or broken container must not hold the caller for ever."""
-    body = b'{"models": [], "nextPageToken": "a&b"}'
-    data = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    async with raw_server(sends(data)) as port:
-        container = parse_upstream(f"http://127.0.0.1:{port}")
-        assert isinstance(container, Container)
-        assert await container.list_models(clock=RealClock()) == []
+        assert await container.control(**LOAD, clock=RealClock(), timeout_s=9) == Reply(0, b"")
         await container.close()
 
 
@@ -388,5 +351,5 @@ async def test_control_call_to_nobody_has_no_status() -> None:
         pass
     container = parse_upstream(f"http://127.0.0.1:{port}")
     assert isinstance(container, Container)
-    assert await container.load_model("m", "/u", clock=RealClock(), timeout_s=9) == Reply(0, b"")
+    assert await container.control(**LOAD, clock=RealClock(), timeout_s=9) == Reply(0, b"")
     await container.close()

@@ -164,7 +164,7 @@ def session_not_opened_by_stream() -> CallerError:
 
 
 def constraint_violations(violations: Sequence[str]) -> CallerError:
-    """Members that break the model's patterns and lengths; each text made by `pattern_violation` or its siblings.
+    """Members that break the model's patterns and lengths; each text as `pattern_violation` makes it.
 
     Grammar: aws/amazon-sagemaker-examples#2236 (the same front-end framework on the control plane).
     """
@@ -174,22 +174,7 @@ def constraint_violations(violations: Sequence[str]) -> CallerError:
 
 def pattern_violation(value: str, member: str, *, pattern: str) -> str:
     """`member` in lower camel case, as AWS writes it: `endpointName`."""
-    return _violation(value, member, demand=f"Member must satisfy regular expression pattern: {pattern}")
-
-
-def length_violation(value: str, member: str, *, bound: int, too_long: bool) -> str:
-    """A text longer than `bound` characters, or shorter."""
-    demand = "less than or equal to" if too_long else "greater than or equal to"
-    return _violation(value, member, demand=f"Member must have length {demand} {bound}")
-
-
-def range_violation(value: str, member: str, *, bound: int, too_big: bool) -> str:
-    """A number above `bound`, or below."""
-    demand = "less than or equal to" if too_big else "greater than or equal to"
-    return _violation(value, member, demand=f"Member must have value {demand} {bound}")
-
-
-def _violation(value: str, member: str, *, demand: str) -> str:
+    demand = f"Member must satisfy regular expression pattern: {pattern}"
     return f"Value '{value}' at '{member}' failed to satisfy constraint: {demand}"
 
 
@@ -202,22 +187,6 @@ def body_too_large(limit_bytes: int) -> CallerError:
 def unknown_operation() -> CallerError:
     """Unknown path, or a known path with another method: 404 and 29 bytes of XML without a Content-Type."""
     return CallerError(404, "", b"<UnknownOperationException/>\n", content_type=None)
-
-
-def asynchronous_input_twice() -> CallerError:
-    """InvokeEndpointAsync with both Body and InputLocation, which exclude each other."""
-    return validation("Body and InputLocation are mutually exclusive. Provide one of them.", reason=OWN_TEXT)
-
-
-def asynchronous_input_missing() -> CallerError:
-    """InvokeEndpointAsync with neither Body nor InputLocation."""
-    return validation("Provide either Body or InputLocation.", reason=OWN_TEXT)
-
-
-def asynchronous_body_too_large(body_bytes: int, *, limit_bytes: int) -> CallerError:
-    """InvokeEndpointAsync with a Body over 128,000 bytes: refused at once, as a ValidationError."""
-    text = f"Body has {body_bytes} bytes; an inline body of InvokeEndpointAsync may have at most {limit_bytes}."
-    return validation(f"{text} Store it in Amazon S3 and provide InputLocation.", reason=OWN_TEXT)
 
 
 # --- the service ------------------------------------------------------------------------------------------------

@@ -208,14 +208,6 @@ class Cassette:
         except RecordError as error:
             raise contents.tape.damaged(found.offset, f"interaction {number}: {error}") from None
 
-    def refresh(self) -> int:
-        """Takes in what other processes appended since; says how many interactions came."""
-        before = len(self.contents.index)
-        size = self.contents.tape.size()
-        if size > self.contents.end:
-            self.contents.take_in(self.contents.end, size)
-        return len(self.contents.index) - before
-
     # --- writing
 
     def append(self, interaction: Interaction, key: bytes) -> int:

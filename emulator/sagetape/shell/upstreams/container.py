@@ -8,11 +8,9 @@ Source: SageMaker Developer Guide, your-algorithms-inference-code and mms-contai
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
 import aiohttp
 from yarl import URL
@@ -27,9 +25,7 @@ from . import connection
 from .connection import TooLarge, described, read_body, read_parts, watch
 from .upstream import Clock, Countdown, NothingHere, log, unreachable
 
-PING_TIMEOUT_S: Final = 2.0  # Developer Guide: time-out of one health check
 PART_MAX_BYTES: Final = 1024 * 1024  # a larger chunk of a stream is passed on in pieces, so that none is held
-PAGES_MAX: Final = 1000  # of the list of models; a container that always names a next page must end too
 CONTROL_MAX_BYTES: Final = 64 * 1024  # of an answer of the multi-model API
 USER_AGENT: Final = "AHC/2.0"  # of the platform's agent, as containers' access logs show it
 
@@ -148,46 +144,7 @@ class Container:
             self._session = connection.open_session(ca_file=self._ca_file)
         return self._session
 
-    # --- health and the multi-model API -------------------------------------------------------------------------
-
-    async def is_healthy(self, *, clock: Clock) -> bool:
-        """Whether `GET /ping` answers 200 within two seconds."""
-        try:
-            return (await self._control("GET", "/ping", clock=clock, timeout_s=PING_TIMEOUT_S)).status == 200
-        except TimeoutError:
-            return False
-
-    async def load_model(self, name: str, url: str, *, clock: Clock, timeout_s: float) -> Reply:
-        """`POST /models`: 409 means loaded already, 507 that memory is short. Status 0: no answer.
-
-        Raises TimeoutError when the container is still loading after `timeout_s`.
-        """
-        body = {"model_name": name, "url": url}
-        return await self._control("POST", "/models", clock=clock, timeout_s=timeout_s, body=body)
-
-    async def unload_model(self, name: str, *, clock: Clock, timeout_s: float) -> Reply:
-        """`DELETE /models/{name}`: 404 means that it was not loaded. Status 0: no answer."""
-        return await self._control("DELETE", f"/models/{name}", clock=clock, timeout_s=timeout_s)
-
-    async def list_models(self, *, clock: Clock, timeout_s: float = PING_TIMEOUT_S) -> list[str]:
-        """Names of the loaded models, all pages; empty when the container does not say."""
-        names: list[str] = []
-        token = ""
-        for _ in range(PAGES_MAX):
-            query = f"?next_page_token={quote(token)}" if token else ""
-            reply = await self._control("GET", "/models" + query, clock=clock, timeout_s=timeout_s)
-            page = parse_object(reply.body)
-            names += [str(model["modelName"]) for model in page.get("models", ()) if "modelName" in model]
-            token = str(page.get("nextPageToken") or "")
-            if not token:
-                break
-        return names
-
-    async def _control(
-        self, method: str, path: str, *, clock: Clock, timeout_s: float, body: dict[str, str] | None = None
-    ) -> Reply:
-        data = b"" if body is None else json.dumps(body).encode()
-        return await self.control(method, path, body=data, clock=clock, timeout_s=timeout_s)
+    # --- the multi-model API ----------------------------------------------------------------------------------------
 
     async def control(self, method: str, path: str, *, body: bytes, clock: Clock, timeout_s: float) -> Reply:
         """One call of the multi-model or adapter API, its body as JSON. Status 0: no answer.
@@ -222,12 +179,3 @@ class Container:
 def header_pairs(response: aiohttp.ClientResponse) -> Headers:
     """The headers of an answer in order."""
     return tuple((str(name), value) for name, value in response.headers.items())
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
-    """A JSON object; empty when the body is none."""
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
