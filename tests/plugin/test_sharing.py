@@ -272,3 +272,29 @@ def test_rewrite_of_one_test_says_what_the_others_lose(project: Project, real: S
     told = "note: cassettes/shared.tape: 3 interactions of the old recording did not come again and are gone"
     assert told in text_of(result)
     assert held(project) == 1
+
+
+@pytest.mark.alone
+def test_playing_run_leaves_parts_alone(project: Project, real: Standin) -> None:
+    """A run that records nothing merges nothing, also where it has the process id of a rewrite that did not pass."""
+    project.write(FOUR)
+    project.run("--sagetape-record=once").assert_outcomes(passed=4)
+    before = (project.path / "cassettes/shared.tape").read_bytes()
+    project.write(FOUR + "        assert n\n")
+    project.run("--sagetape-record=rewrite").assert_outcomes(passed=3, failed=1)
+    project.write(FOUR)
+    project.run().assert_outcomes(passed=4)
+    assert (project.path / "cassettes/shared.tape").read_bytes() == before
+    assert "were thrown away" in text_of(project.run("--sagetape-record=once"))
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("stop", ["pytest.exit('stop')", "request.session.shouldstop = 'enough'"])
+def test_rewrite_that_is_stopped_replaces_nothing(project: Project, real: Standin, stop: str) -> None:
+    """What had passed until then is not every test: the old cassette stays whole."""
+    project.write(FOUR)
+    project.run("--sagetape-record=once").assert_outcomes(passed=4)
+    before = (project.path / "cassettes/shared.tape").read_bytes()
+    project.write(FOUR.replace("time, n)", "time, n, request)") + f"        if n == 1: {stop}\n")
+    assert "no cassette was replaced" in text_of(project.run("--sagetape-record=rewrite"))
+    assert (project.path / "cassettes/shared.tape").read_bytes() == before

@@ -250,7 +250,8 @@ class Run:
         for values in cut:
             values["unvisited"] = () if values["is_shared"] else values["unvisited"]
         found = [Verdict.from_dict(values) for values in reports.found]
-        self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
+        is_over = session.exitstatus in (*ENDED, *PASSED)  # not stopped in the middle, whatever had passed until then
+        self._merge(failed=bool(session.testsfailed) or not is_over, failures=bool(self._dirty))
         unused, forgotten = tuple(self._unused_files(session, found)), tuple(reports.forgotten)
         unjudged = tuple(use["path"] for values in cut for use in values["cassettes"])
         self.verdict = RunVerdict(tuple(found), unused, tuple(self.notes), forgotten=forgotten, unjudged=unjudged)
@@ -263,8 +264,8 @@ class Run:
 
     def _merge(self, *, failed: bool, failures: bool) -> None:
         folder = self.parts_folder
-        if not folder.is_dir():
-            return
+        if not (self.options.is_recording and folder.is_dir()):
+            return  # what an earlier process of the same id left is the next recording run's
         from .parts import kept_in, merge_folder, pass_rewrite
 
         if self.options.mode == "rewrite" and (failed or failures):
