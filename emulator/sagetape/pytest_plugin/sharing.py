@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from ..core.errors import SagetapeError
+from ..testing import MARKER
 from .marks import Wanted
 
 NODES: Final[dict[str, type[pytest.Collector]]] = {
@@ -36,11 +37,24 @@ def is_together(item: pytest.Item, scope: str, *, dist: str) -> bool:
     """Whether this way of distribution gives all tests of the scope to one worker."""
     if scope == "session":
         return False
-    if dist == "loadgroup":  # tests that are in no group are scattered
-        return item.get_closest_marker("xdist_group") is not None
+    if dist == "loadgroup":  # tests that are in no group are scattered, and so are groups
+        node = item.getparent(NODES[scope])
+        beside = [one for one in item.session.items if one.getparent(NODES[scope]) is node and uses_deck(one)]
+        return bool(groups_of(item)) and len({groups_of(one) for one in beside} - {frozenset()}) == 1
     if dist == "loadscope":  # a class is a scope of its own, and parts with the rest of its module
         return scope == "class" or item.getparent(pytest.Class) is None
     return dist == "loadfile"
+
+
+def groups_of(item: pytest.Item) -> frozenset[str]:
+    """The xdist groups of a test; those of the same set run in one worker."""
+    marks = item.iter_markers("xdist_group")
+    return frozenset(str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks)
+
+
+def uses_deck(item: pytest.Item) -> bool:
+    """Whether a test has a deck, its own or shared."""
+    return MARKER in getattr(item, "fixturenames", ())
 
 
 def finer(item: pytest.Item, scope: str) -> str:
