@@ -579,3 +579,54 @@ def test_open_session_is_told(project: Project) -> None:
     result.assert_outcomes(passed=1)
     assert "test_it.py::test_leaks: session" in text_of(result)
     assert "was opened and not closed" in text_of(result)
+
+
+@pytest.mark.parametrize("hook", ["pytest_collection_modifyitems(items)", "pytest_itemcollected(item)"])
+def test_marker_that_a_conftest_adds_counts(project: Project, real: Standin, hook: str) -> None:
+    """A test that is marked after it was collected has its deck, and does not reach the service."""
+    several = "items" if "items" in hook else "[item]"
+    project.pytester.makeconftest(f"""
+        import pytest
+
+        def {hook}:
+            for one in {several}:
+                one.add_marker(pytest.mark.sagetape("churn"))
+    """)
+    project.write("""
+        def test_asks():
+            call()
+    """)
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    assert project.tapes() == ["cassettes/churn.tape"]
+    project.run("--sagetape-strict").assert_outcomes(passed=1)
+    assert len(real.arrived) == 1
+
+
+def test_users_own_fixture_of_our_name_has_no_deck(project: Project, real: Standin) -> None:
+    """A project's own `sagemaker_runtime` is the project's: nothing is put in its way."""
+    project.write("""
+        import os
+
+        @pytest.fixture
+        def sagemaker_runtime():
+            return os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
+
+        def test_own(sagemaker_runtime):
+            assert "/deck/" not in sagemaker_runtime
+    """)
+    project.run().assert_outcomes(passed=1)
+    project.write("""
+        @pytest.fixture
+        def sagemaker_runtime(sagemaker_runtime):
+            return sagemaker_runtime
+
+        @pytest.fixture
+        def early():
+            return boto3.client("sagemaker-runtime")
+
+        def test_extended(early, sagemaker_runtime):
+            ask(sagemaker_runtime)
+            ask(early)
+    """)
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    project.run("--sagetape-strict").assert_outcomes(passed=1)
