@@ -630,3 +630,18 @@ def test_users_own_fixture_of_our_name_has_no_deck(project: Project, real: Stand
     """)
     project.run("--sagetape-record=once").assert_outcomes(passed=1)
     project.run("--sagetape-strict").assert_outcomes(passed=1)
+
+
+def test_rechunk_of_a_unittest_method_is_refused(project: Project) -> None:
+    """pytest runs such a test once: it would be green without one cut."""
+    project.write("""
+        import unittest
+
+        class TestOld(unittest.TestCase):
+            @pytest.mark.sagetape_rechunk
+            def test_old(self):
+                pass
+    """)
+    result = project.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "test_it.py::TestOld::test_old: sagetape_rechunk runs a test several times" in text_of(result)
