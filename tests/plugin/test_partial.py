@@ -161,3 +161,17 @@ def test_sessions_of_other_tests_are_no_findings(project: Project, real: Standin
     project.write(TALKS.replace("STEPS", "1"))
     told = text_of(project.run())
     assert ("steps 2 of session id-1" in told, "steps 2 of session id-2" in told) == (True, True)
+
+
+def test_cassette_of_two_folders_is_judged_when_both_ran(project: Project, real: Standin) -> None:
+    """A cassette that is named from elsewhere may be played by tests of any folder up to its own."""
+    for name in ("one", "two"):
+        folder = project.pytester.mkdir(name)
+        (folder / f"test_{name}.py").write_text(
+            "import pytest\nfrom user_models import ask\n\n@pytest.mark.sagetape('../../cassettes/common')\n"
+            f"def test_asks(sagemaker_runtime):\n    ask(sagemaker_runtime, b'{name}')\n"
+        )
+    project.run("--sagetape-record=once").assert_outcomes(passed=2)
+    assert project.run("--sagetape-strict", "one").ret == 0
+    (project.path / "two" / "test_two.py").unlink()
+    assert f"1 of 2 {UNPLAYED}" in text_of(project.run())

@@ -4,6 +4,7 @@ have a deck of their own, which plays from the beginning: wrong answers in green
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import pytest
 from ..core.errors import SagetapeError
 from ..testing import MARKER
 from .marks import Wanted
+from .paths import named_paths
 
 NODES: Final[dict[str, type[pytest.Collector]]] = {
     "class": pytest.Class,
@@ -67,5 +69,15 @@ def sharers(item: pytest.Item, wanted: Wanted) -> Path | None:
     if wanted.scope == "session":
         return item.config.rootpath
     if wanted.cassettes:
-        return item.path.parent
+        return common_folder(item, wanted)
     return None if wanted.scope == "function" else item.path
+
+
+def common_folder(item: pytest.Item, wanted: Wanted) -> Path:
+    """The folder that a test has in common with the cassettes that it names, which may stand elsewhere."""
+    here = item.path.parent
+    named = named_paths(item, wanted.cassettes, item.config.getini("sagetape_cassettes"))
+    try:
+        return Path(os.path.commonpath([here.resolve(), *(path.parent.resolve() for path in named)]))
+    except ValueError:  # on another drive
+        return here
