@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 
 from .core.deck_names import NAME, NAME_RULE
 from .core.errors import ConfigError, SagetapeError
-from .core.journal import UNANSWERED, Entry
+from .core.journal import Entry
 from .core.signing import Key
 from .core.verdict import Prices, Verdict
 from .inprocess.clients import make_client
@@ -88,7 +88,7 @@ class DeckView:
     @property
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
-        return [entry for entry in self.journal if entry.source in UNANSWERED]
+        return [entry_from(values) for values in self._emulator.control("misses", self.name) or ()]
 
     @property
     def requests(self) -> list[SeenRequest]:

@@ -218,6 +218,18 @@ def cut_id(cut: str | None) -> str:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
+    put_deck_first(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests that a conftest or plugin has marked after they were collected."""
+    for item in session.items:
+        if MARKER not in getattr(item, "fixturenames", ()):
+            put_deck_first(item)
+
+
+def put_deck_first(item: pytest.Item) -> None:
     """A marked test gets its deck before every other fixture of its own, so that their clients find its environment.
 
     What is made for several tests (a session's fixture, setUpClass) comes first: it is no business of the first one.
@@ -226,7 +238,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if names is None:
         return
     is_marked = item.get_closest_marker(MARKER) is not None or item.get_closest_marker(RECHUNK) is not None
-    if is_marked or MARKER in names or "sagemaker_runtime" in names:
+    if is_marked or MARKER in names:  # not by the name `sagemaker_runtime`, which may be a fixture of the user's
         first = [MARKER, *(name for name in names if name == RECHUNK)]
         wider = [name for name in names if name not in first and is_wider(item, name)]
         rest = [name for name in names if name not in (*first, *wider)]

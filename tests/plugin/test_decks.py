@@ -579,3 +579,103 @@ def test_open_session_is_told(project: Project) -> None:
     result.assert_outcomes(passed=1)
     assert "test_it.py::test_leaks: session" in text_of(result)
     assert "was opened and not closed" in text_of(result)
+
+
+@pytest.mark.parametrize("hook", ["pytest_collection_modifyitems(items)", "pytest_itemcollected(item)"])
+def test_marker_that_a_conftest_adds_counts(project: Project, real: Standin, hook: str) -> None:
+    """A test that is marked after it was collected has its deck, and does not reach the service."""
+    several = "items" if "items" in hook else "[item]"
+    project.pytester.makeconftest(f"""
+        import pytest
+
+        def {hook}:
+            for one in {several}:
+                one.add_marker(pytest.mark.sagetape("churn"))
+    """)
+    project.write("""
+        def test_asks():
+            call()
+    """)
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    assert project.tapes() == ["cassettes/churn.tape"]
+    project.run("--sagetape-strict").assert_outcomes(passed=1)
+    assert len(real.arrived) == 1
+
+
+def test_users_own_fixture_of_our_name_has_no_deck(project: Project, real: Standin) -> None:
+    """A project's own `sagemaker_runtime` is the project's: nothing is put in its way."""
+    project.write("""
+        import os
+
+        @pytest.fixture
+        def sagemaker_runtime():
+            return os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
+
+        def test_own(sagemaker_runtime):
+            assert "/deck/" not in sagemaker_runtime
+    """)
+    project.run().assert_outcomes(passed=1)
+    project.write("""
+        @pytest.fixture
+        def sagemaker_runtime(sagemaker_runtime):
+            return sagemaker_runtime
+
+        @pytest.fixture
+        def early():
+            return boto3.client("sagemaker-runtime")
+
+        def test_extended(early, sagemaker_runtime):
+            ask(sagemaker_runtime)
+            ask(early)
+    """)
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    project.run("--sagetape-strict").assert_outcomes(passed=1)
+
+
+def test_rechunk_of_a_unittest_method_is_refused(project: Project) -> None:
+    """pytest runs such a test once: it would be green without one cut."""
+    project.write("""
+        import unittest
+
+        class TestOld(unittest.TestCase):
+            @pytest.mark.sagetape_rechunk
+            def test_old(self):
+                pass
+    """)
+    result = project.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "test_it.py::TestOld::test_old: sagetape_rechunk runs a test several times" in text_of(result)
+
+
+@pytest.mark.alone  # what one test's thread does while another runs
+def test_late_calls_are_told_once(project: Project) -> None:
+    """A thread that goes on calling while another test is set up, called and torn down is one finding."""
+    project.write(f"""
+        import threading, time
+
+        over = threading.Event()
+
+        def poll(client):
+            while not over.wait(0.002):
+                try:
+                    ask(client)
+                except Exception:
+                    pass
+
+        @pytest.mark.sagetape(upstream="{ECHO}")
+        def test_leaves(sagemaker_runtime):
+            threading.Thread(target=poll, args=(sagemaker_runtime,), daemon=True).start()
+
+        @pytest.fixture
+        def slow():
+            time.sleep(0.05)
+            yield
+            time.sleep(0.05)
+
+        def test_other(slow):
+            time.sleep(0.05)
+
+        def test_ends():
+            over.set()
+    """)
+    assert text_of(project.run()).count("called while test_it.py::test_other ran") == 1

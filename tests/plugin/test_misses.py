@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sagetape.core.journal import ENTRIES_MAX
+from tests.client.standin import Standin
 from tests.plugin.conftest import Project, text_of
 
 pytest_plugins = ["pytester"]
@@ -139,3 +141,42 @@ def test_miss_when_no_test_uses_a_shared_deck_is_a_finding(project: Project) -> 
     result.assert_outcomes(passed=1)
     assert result.ret == 1
     assert f"test_it.py (last used by test_it.py::test_passes): {AGAIN}" in text_of(result)
+
+
+FLOOD = """
+    @pytest.mark.sagetape(exhausted="last")
+    def test_asks(sagemaker_runtime):
+        for body in BODIES:
+            try:
+                ask(sagemaker_runtime, body)
+            except ClientError:
+                pass
+"""
+
+
+def test_miss_outlasts_a_journal_full_of_answers(project: Project, real: Standin) -> None:
+    """A miss that was swallowed fails its test, however many answers came after it."""
+    project.write(FLOOD.replace("BODIES", "[b'known']"))
+    project.run("--sagetape-record=once").assert_outcomes(passed=1)
+    project.write(FLOOD.replace("BODIES", f"[b'new'] + [b'known'] * {ENTRIES_MAX}"))
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert "1 request of test_it.py::test_asks had no recorded answer" in text_of(result)
+
+
+def test_refusal_of_an_earlier_test_is_not_this_ones(project: Project) -> None:
+    """Tests that share a deck answer for their own calls: `assert_no_misses` looks no further back than the test."""
+    project.write("""
+        pytestmark = pytest.mark.sagetape(scope="module", upstream="function:user_models:echo")
+
+        def test_wrong(sagetape):
+            with pytest.raises(ClientError):
+                ask(sagetape.client(aws_secret_access_key="wrong"))
+            with pytest.raises(pytest.fail.Exception):
+                sagetape.assert_no_misses()
+
+        def test_right(sagetape, sagemaker_runtime):
+            ask(sagemaker_runtime)
+            sagetape.assert_no_misses()
+    """)
+    project.run("--dist=loadfile").assert_outcomes(passed=2)

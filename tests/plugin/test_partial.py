@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client.standin import Standin
+from tests.client.standin import Answer, Standin, as_json
 from tests.plugin.conftest import Project, text_of
 
 pytest_plugins = ["pytester"]
@@ -117,3 +117,61 @@ def test_files_that_nobody_could_have_collected_hide_nothing(recorded: Project) 
     (recorded.path / "environment" / "pyvenv.cfg").touch()
     (recorded.path / "test_it.py").unlink()
     assert "cassettes/churn.tape: no test uses it" in text_of(recorded.run())
+
+
+def test_run_in_a_subfolder_leaves_the_sessions_cassette_unjudged(
+    project: Project, real: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pytest is started below its root folder, the tests beside that folder did not run."""
+    for name in ("one", "two"):
+        folder = project.pytester.mkdir(name)
+        (folder / f"test_{name}.py").write_text(
+            "import pytest\nfrom user_models import ask\n\n@pytest.mark.sagetape(scope='session')\n"
+            f"def test_asks(sagemaker_runtime):\n    ask(sagemaker_runtime, b'{name}')\n"
+        )
+    project.run("--sagetape-record=once", *(("-n1",) if project.is_xdist else ())).assert_outcomes(passed=2)
+    monkeypatch.chdir(project.path / "one")
+    assert project.pytester.runpytest_inprocess("--sagetape-strict").ret == 0
+
+
+TALKS = """
+    @pytest.mark.parametrize("number", range(2))
+    @pytest.mark.sagetape("talks")
+    def test_talks(sagetape, sagemaker_runtime, number):
+        opened = sagemaker_runtime.invoke_endpoint(EndpointName="churn", Body=b"%d" % number, SessionId="NEW_SESSION")
+        for step in range(STEPS):
+            ask(sagemaker_runtime, b"%d" % step, SessionId=opened["NewSessionId"].partition(";")[0])
+        sagetape.advance(5000)
+"""
+
+
+def test_sessions_of_other_tests_are_no_findings(project: Project, real: Standin) -> None:
+    """Tests that share a cassette each play a session of it: what one leaves to the others is visited, or did not run;
+    steps that all of them leave are told."""
+    numbers = iter(range(1, 10))
+    real.answer = lambda arrived: (
+        Answer(200, {"X-Amzn-SageMaker-New-Session-Id": f"id-{next(numbers)}; Expires=2099-11-14T22:33:20Z"}, b"hello")
+        if arrived.headers.get("x-amzn-sagemaker-session-id") == "NEW_SESSION"
+        else as_json({"ok": True})
+    )
+    project.write(TALKS.replace("STEPS", "2"))
+    project.run("--sagetape-record=once").assert_outcomes(passed=2)
+    assert project.run("--sagetape-strict").ret == 0
+    assert project.run("--sagetape-strict", "-k", "talks and 1").ret == 0
+    project.write(TALKS.replace("STEPS", "1"))
+    told = text_of(project.run())
+    assert ("steps 2 of session id-1" in told, "steps 2 of session id-2" in told) == (True, True)
+
+
+def test_cassette_of_two_folders_is_judged_when_both_ran(project: Project, real: Standin) -> None:
+    """A cassette that is named from elsewhere may be played by tests of any folder up to its own."""
+    for name in ("one", "two"):
+        folder = project.pytester.mkdir(name)
+        (folder / f"test_{name}.py").write_text(
+            "import pytest\nfrom user_models import ask\n\n@pytest.mark.sagetape('../../cassettes/common')\n"
+            f"def test_asks(sagemaker_runtime):\n    ask(sagemaker_runtime, b'{name}')\n"
+        )
+    project.run("--sagetape-record=once").assert_outcomes(passed=2)
+    assert project.run("--sagetape-strict", "one").ret == 0
+    (project.path / "two" / "test_two.py").unlink()
+    assert f"1 of 2 {UNPLAYED}" in text_of(project.run())

@@ -182,3 +182,22 @@ def test_ways_of_distribution_keep_some_tests_together(project: Project, dist: s
     assert f'test_it.py::TestApart::test_apart: scope="module" shares one deck, but the 2 workers of --dist {dist}' in (
         text_of(result)
     )
+
+
+@pytest.mark.alone
+def test_groups_of_xdist_do_not_share_a_deck(project: Project) -> None:
+    """Tests of one module in two groups run in two workers: each would play from the beginning."""
+    project.write(f"""
+        pytestmark = pytest.mark.sagetape(scope="module", upstream="{ECHO}")
+
+        @pytest.mark.xdist_group("a")
+        def test_one(sagetape):
+            pass
+
+        @pytest.mark.xdist_group("b")
+        def test_other(sagetape):
+            pass
+    """)
+    result = project.run("-n2", "--dist=loadgroup")
+    result.assert_outcomes(errors=2)
+    assert 'scope="module" shares one deck, but the 2 workers of --dist loadgroup' in text_of(result)

@@ -297,3 +297,55 @@ def test_rewrite_that_passed_and_could_not_be_merged_is_taken_in(project: Projec
     project.write(FOUR)
     project.run().assert_outcomes(passed=4)
     assert len(real.arrived) == 4
+
+
+@pytest.mark.alone
+def test_playing_run_leaves_parts_alone(project: Project, real: Standin) -> None:
+    """A run that records nothing merges nothing, also where it has the process id of a rewrite that did not pass."""
+    project.write(FOUR)
+    project.run("--sagetape-record=once").assert_outcomes(passed=4)
+    before = (project.path / "cassettes/shared.tape").read_bytes()
+    project.write(FOUR + "        assert n\n")
+    project.run("--sagetape-record=rewrite").assert_outcomes(passed=3, failed=1)
+    project.write(FOUR)
+    project.run().assert_outcomes(passed=4)
+    assert (project.path / "cassettes/shared.tape").read_bytes() == before
+    assert "were thrown away" in text_of(project.run("--sagetape-record=once"))
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("stop", ["pytest.exit('stop')", "request.session.shouldstop = 'enough'"])
+def test_rewrite_that_is_stopped_replaces_nothing(project: Project, real: Standin, stop: str) -> None:
+    """What had passed until then is not every test: the old cassette stays whole."""
+    project.write(FOUR)
+    project.run("--sagetape-record=once").assert_outcomes(passed=4)
+    before = (project.path / "cassettes/shared.tape").read_bytes()
+    project.write(FOUR.replace("time, n)", "time, n, request)") + f"        if n == 1: {stop}\n")
+    assert "no cassette was replaced" in text_of(project.run("--sagetape-record=rewrite"))
+    assert (project.path / "cassettes/shared.tape").read_bytes() == before
+
+
+@pytest.mark.alone
+def test_sessions_of_two_workers_are_two(project: Project) -> None:
+    """Decks with one seed give their sessions one id: the merged cassette holds two sessions, and each test its own."""
+    project.write("""
+        import os, json
+
+        MODEL = {"churn": {"upstream": "function:talker:talk", "sessions": True}}
+
+        @pytest.mark.parametrize("n", range(2))
+        @pytest.mark.sagetape("talks", seed=7, endpoints=MODEL)
+        def test_n(sagetape, sagemaker_runtime, n):
+            opened = sagemaker_runtime.invoke_endpoint(EndpointName="churn", Body=b"{}", SessionId="NEW_SESSION")
+            session = opened["NewSessionId"].partition(";")[0]
+            first = json.loads(ask(sagemaker_runtime, b"first %d" % n, SessionId=session))
+            assert json.loads(ask(sagemaker_runtime, b"last", SessionId=session)) == first
+            sagetape.advance(5000)
+    """)
+    model = "import os\n\ndef talk(invocation):\n    return {'by': os.environ['PYTEST_XDIST_WORKER']}\n"
+    project.pytester.makepyfile(talker=model)
+    result = project.run_apart("-n2", "--sagetape-record=once")
+    result.assert_outcomes(passed=2)
+    path = project.path / "test_it.py"
+    path.write_text(path.read_text().replace(", endpoints=MODEL", ""))
+    project.run("--sagetape-strict").assert_outcomes(passed=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SOURCES = ("recorded", "live", "miss", "damaged", "refused", "fault", "emulated", "cut_off")
@@ -57,6 +57,8 @@ class Journal:
     """The entries of one deck, and counters that never forget."""
 
     entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=ENTRIES_MAX))
+    unanswered: deque[Entry] = field(default_factory=lambda: deque(maxlen=ENTRIES_MAX))
+    """The misses, in a room of their own: no number of answers that follow pushes one out."""
     answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     """Calls by source, operation and status."""
     shares: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -86,6 +88,8 @@ class Journal:
         """Counts the entry under where its answer comes from; called once per entry."""
         entry.source = source
         self.answers[source, entry.operation, entry.status] += 1
+        if source in UNANSWERED:
+            self.unanswered.append(entry)
         if entry.faults:
             self.struck.update(entry.faults)
         if entry.variant:
@@ -93,13 +97,10 @@ class Journal:
         for tell in self.listeners:
             tell(entry)
 
-    def misses(self) -> Iterator[Entry]:
-        """The requests that nothing answered, oldest first."""
-        return (entry for entry in self.entries if entry.source in UNANSWERED)
-
     def clear(self) -> None:
         """Forgets everything, the counters too."""
         self.entries.clear()
+        self.unanswered.clear()
         self.answers.clear()
         self.shares.clear()
         self.struck.clear()

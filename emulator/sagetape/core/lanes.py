@@ -29,7 +29,7 @@ number of sessions follow one lane.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .relabel import relabel_call
@@ -190,3 +190,12 @@ class Lanes:
 def recorded_id(lane: str) -> str:
     """The id that a lane's session had when it was recorded: the lane's name up to `~`, which no id contains."""
     return lane.partition("~")[0]
+
+
+def lane_name(lane: str, taken: Collection[str]) -> str:
+    """A name that is not taken for a lane whose session had the same id as another's."""
+    name, number = lane, 1
+    while name in taken:
+        number += 1
+        name = f"{recorded_id(lane)}~{number}"
+    return name

@@ -247,7 +247,7 @@ class RunVerdict:
     def complaints(self) -> tuple[str, ...]:
         """What a strict run fails on, one sentence each."""
         found = [f"{verdict.name}: {text}" for verdict in self.verdicts for text in verdict.complaints]
-        found += self.forgotten
+        found += dict.fromkeys(self.forgotten)  # setup, call and teardown of one test may each tell of it
         found += [
             f"{use.path}: {use.unplayed_count} of {use.total} interactions were never played"
             for use in self.cassettes

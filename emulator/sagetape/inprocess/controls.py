@@ -27,6 +27,11 @@ def journal(player: Player) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in player.deck.journal.entries]
 
 
+def misses(player: Player) -> list[dict[str, Any]]:
+    """The entries of the requests that nothing answered, oldest first."""
+    return [asdict(entry) for entry in player.deck.journal.unanswered]
+
+
 def requests(player: Player) -> list[dict[str, Any]]:
     """The requests with their bodies (base64), of a deck that remembers them; each with its number in the journal."""
     if not isinstance(player.deck, SharedDeck):
@@ -73,6 +78,7 @@ def reset(player: Player) -> None:
 
 CONTROLS: Final[dict[str, Callable[..., Any]]] = {
     "journal": journal,
+    "misses": misses,
     "requests": requests,
     "advance": advance,
     "fault": fault,

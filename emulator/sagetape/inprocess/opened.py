@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..core.errors import SagetapeError
 from ..core.faults.selection import Rule
-from ..core.journal import UNANSWERED, Entry
+from ..core.journal import Entry
 from ..core.verdict import Prices, Verdict
 from ..shell.assembly import Assembly
 from ..shell.clock import VirtualClock
@@ -100,7 +100,9 @@ class OpenDeck:
     @property
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
-        return [entry for entry in self.journal if entry.source in UNANSWERED]
+        self.check_process()
+        with self.deck.lock:
+            return list(self.deck.journal.unanswered)
 
     @property
     def requests(self) -> list[SeenRequest]:

@@ -38,6 +38,7 @@ class Backing(Protocol):
     def runtime_client(self) -> Any: ...
     def attach(self, target: Any) -> Any: ...
     def journal(self) -> list[Entry]: ...
+    def misses(self) -> list[Entry]: ...
     def requests(self) -> list[SeenRequest]: ...
     def verdict(self) -> Verdict: ...
     def advance(self, seconds: float) -> float: ...
@@ -89,6 +90,9 @@ class Shown:
 
     def journal(self) -> list[Entry]:
         return self.opened.journal
+
+    def misses(self) -> list[Entry]:
+        return self.opened.misses
 
     def requests(self) -> list[SeenRequest]:
         return self.opened.requests
@@ -153,6 +157,9 @@ class Separate:
 
     def journal(self) -> list[Entry]:
         return self.emulator.journal
+
+    def misses(self) -> list[Entry]:
+        return self.emulator.misses
 
     def requests(self) -> list[SeenRequest]:
         return self.emulator.requests

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ..core.errors import SagetapeError
-from ..core.journal import UNANSWERED, Entry
+from ..core.journal import Entry
 from ..core.verdict import Verdict
 from ..inprocess.requests import SeenRequest
 from .assertions import describe_requests, matching, miss_text
@@ -29,6 +29,8 @@ class TestDeck:
         self._attached: list[Any] = []
         self._first = 0
         """Of all misses, the first one of this test; the next three count from the beginning too."""
+        self._begun = 0
+        """The number of the last request before this test."""
         self._told = 0
         """Up to here something was raised for them."""
         self._failed = 0
@@ -77,7 +79,7 @@ class TestDeck:
     @property
     def misses(self) -> list[Entry]:
         """The requests that nothing answered; `detail` is the whole explanation."""
-        return [entry for entry in self.journal if entry.source in UNANSWERED]
+        return self._backing.misses()
 
     @property
     def requests(self) -> list[SeenRequest]:
@@ -139,7 +141,8 @@ class TestDeck:
         if misses:
             self._told = self._first + len(misses)
             pytest.fail(self._miss_text(misses), pytrace=True)
-        refused = [text for entry in self.journal if entry.source == "refused" for text in entry.warnings]
+        mine = (entry for entry in self.journal if entry.source == "refused" and entry.number > self._begun)
+        refused = [text for entry in mine for text in entry.warnings]
         if refused:
             pytest.fail("\n".join(dict.fromkeys(refused)), pytrace=True)
 
@@ -184,6 +187,7 @@ class TestDeck:
         """Another test of the same scope begins: what was missed before is not its fault."""
         self.owner = owner
         self._first = self._count()
+        self._begun = self._last_number()
         self._is_lost = False
 
     def end_test(self) -> None:
@@ -201,6 +205,12 @@ class TestDeck:
             return len(self.misses)
         except SagetapeError:
             return self._seen  # of a server apart that died; the test was told
+
+    def _last_number(self) -> int:
+        try:
+            return max((entry.number for entry in self.journal), default=0)
+        except SagetapeError:
+            return self._begun
 
     def forgotten(self) -> str:
         """The test's misses that nothing failed for (it was expected to fail, say), in a sentence; empty for none."""

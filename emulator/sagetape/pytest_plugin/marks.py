@@ -48,6 +48,12 @@ def wanted_of(item: pytest.Item) -> Wanted:
         check_cassettes(item, mark.args)
         cassettes = mark.args or cassettes
         given |= mark.kwargs
+    if item.get_closest_marker(RECHUNK) is not None and not hasattr(item, "callspec"):
+        raise pytest.UsageError(
+            f"{item.nodeid}: sagetape_rechunk runs a test several times, which pytest cannot do with one of this kind "
+            "(a method of unittest.TestCase, say). Make it a function or a method of a plain class, or cut its streams "
+            'once: @pytest.mark.sagetape(rechunk="byte").'
+        )
     if cut := cut_of(item):
         given |= cut
     settings: dict[str, Any] = {name: given[name] for name in SETTINGS if name in given}

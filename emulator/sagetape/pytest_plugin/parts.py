@@ -11,13 +11,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from ..core.errors import CassetteError
+from ..core.lanes import lane_name
 from ..core.meaning.comparison import counted
 from ..core.values import valueclass
+from ..core.wire import Interaction
 from ..shell import host_os
 from ..shell.store import Cassette, CassetteSettings
 from ..shell.store.rewriting import RewriteCassette
@@ -72,6 +74,27 @@ class Merged:
     """Parts that could not be put into their cassettes."""
     dropped: int = 0
     """Interactions that another part had as well."""
+
+
+class LaneNames:
+    """Names of sessions: those of two parts may be equal (decks with one seed, a container that repeats its ids), and
+    their steps must not be mixed."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self._named: dict[tuple[str, str], str] = {}
+
+    def renamed(self, source: Cassette, interaction: Interaction) -> Interaction:
+        """The interaction in a session whose name no other has; one that an earlier part began goes on in that."""
+        mark = interaction.session
+        if mark is None:
+            return interaction
+        own = (source.path, mark.lane)
+        if own not in self._named:
+            begins = mark.step == 0 and mark.lifetime_s is not None
+            self._named[own] = name = lane_name(mark.lane, self._taken) if begins else mark.lane
+            self._taken.add(name)
+        return replace(interaction, session=replace(mark, lane=self._named[own]))
 
 
 @valueclass(frozen=True, slots=True)
@@ -172,6 +195,7 @@ def merge(parts: list[Path], target: Path, *, mode: str) -> Tally:
         else:
             whole = Cassette.open(target, writable=True, settings=None if target.is_file() else settings)
         with whole:
+            lanes = LaneNames({one.session.lane for one in whole.summaries() if one.session is not None})
             for source, number in overlaps.distinct():
-                whole.append(source.read(number), source.key(number))
+                whole.append(lanes.renamed(source, source.read(number)), source.key(number))
     return Tally(overlaps.dropped, overlaps.differing, gone)

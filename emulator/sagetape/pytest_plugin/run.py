@@ -247,9 +247,12 @@ class Run:
         reports.take({**self.take_untold(), **left_out(self.config)})
         cut = [values for values in reports.found if values["within"] and not self._is_whole(session, values["within"])]
         for values in cut:
-            values["unvisited"] = () if values["is_shared"] else values["unvisited"]
+            begun = [one for one in values["unvisited"] if 0 not in one["steps"]]  # others are another test's, perhaps
+            values["unvisited"] = () if values["is_shared"] else begun
+        leave_visited(reports.found)
         found = [Verdict.from_dict(values) for values in reports.found]
-        self._merge(failed=bool(session.testsfailed), failures=bool(self._dirty))
+        is_over = session.exitstatus in (*ENDED, *PASSED)  # not stopped in the middle, whatever had passed until then
+        self._merge(failed=bool(session.testsfailed) or not is_over, failures=bool(self._dirty))
         unused, forgotten = tuple(self._unused_files(session, found)), tuple(reports.forgotten)
         unjudged = tuple(use["path"] for values in cut for use in values["cassettes"])
         notes = (*reports.notes, *self.notes)
@@ -263,8 +266,8 @@ class Run:
 
     def _merge(self, *, failed: bool, failures: bool) -> None:
         folder = self.parts_folder
-        if not folder.is_dir():
-            return
+        if not (self.options.is_recording and folder.is_dir()):
+            return  # what an earlier process of the same id left is the next recording run's
         from .parts import kept_in, merge_folder, pass_rewrite
 
         if self.options.mode == "rewrite" and (failed or failures):
@@ -304,7 +307,7 @@ class Run:
         if self._is_chosen(session):
             return False
         here, config = Path(within), self.config
-        if here == config.rootpath and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        if here == config.rootpath and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
             return not config.stash[VERDICTS].not_run
         return self._ran_whole(here)
 
@@ -321,6 +324,25 @@ class Run:
             from .summary import print_summary
 
             print_summary(reporter, self)
+
+
+def leave_visited(found: Iterable[dict[str, Any]]) -> None:
+    """Of tests that share a cassette, the steps of its sessions that another one visited are no finding."""
+    left: dict[str, list[dict[str, set[int]]]] = {}
+    for values in found:
+        steps = {one["lane"]: set(one["steps"]) for one in values["unvisited"]}
+        for use in values["cassettes"]:
+            left.setdefault(use["path"], []).append(steps)
+    for values in found:
+        others = [steps for use in values["cassettes"] for steps in left[use["path"]]]
+        kept = [
+            {
+                **one,
+                "steps": [step for step in one["steps"] if all(step in each.get(one["lane"], ()) for each in others)],
+            }
+            for one in values["unvisited"]
+        ]
+        values["unvisited"] = [one for one in kept if one["steps"]]
 
 
 def held_in(path: Path) -> Held:

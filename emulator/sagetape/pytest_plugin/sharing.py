@@ -4,13 +4,16 @@ have a deck of their own, which plays from the beginning: wrong answers in green
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from ..core.errors import SagetapeError
+from ..testing import MARKER
 from .marks import Wanted
+from .paths import named_paths
 
 NODES: Final[dict[str, type[pytest.Collector]]] = {
     "class": pytest.Class,
@@ -36,11 +39,24 @@ def is_together(item: pytest.Item, scope: str, *, dist: str) -> bool:
     """Whether this way of distribution gives all tests of the scope to one worker."""
     if scope == "session":
         return False
-    if dist == "loadgroup":  # tests that are in no group are scattered
-        return item.get_closest_marker("xdist_group") is not None
+    if dist == "loadgroup":  # tests that are in no group are scattered, and so are groups
+        node = item.getparent(NODES[scope])
+        beside = [one for one in item.session.items if one.getparent(NODES[scope]) is node and uses_deck(one)]
+        return bool(groups_of(item)) and len({groups_of(one) for one in beside} - {frozenset()}) == 1
     if dist == "loadscope":  # a class is a scope of its own, and parts with the rest of its module
         return scope == "class" or item.getparent(pytest.Class) is None
     return dist == "loadfile"
+
+
+def groups_of(item: pytest.Item) -> frozenset[str]:
+    """The xdist groups of a test; those of the same set run in one worker."""
+    marks = item.iter_markers("xdist_group")
+    return frozenset(str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks)
+
+
+def uses_deck(item: pytest.Item) -> bool:
+    """Whether a test has a deck, its own or shared."""
+    return MARKER in getattr(item, "fixturenames", ())
 
 
 def finer(item: pytest.Item, scope: str) -> str:
@@ -53,5 +69,15 @@ def sharers(item: pytest.Item, wanted: Wanted) -> Path | None:
     if wanted.scope == "session":
         return item.config.rootpath
     if wanted.cassettes:
-        return item.path.parent
+        return common_folder(item, wanted)
     return None if wanted.scope == "function" else item.path
+
+
+def common_folder(item: pytest.Item, wanted: Wanted) -> Path:
+    """The folder that a test has in common with the cassettes that it names, which may stand elsewhere."""
+    here = item.path.parent
+    named = named_paths(item, wanted.cassettes, item.config.getini("sagetape_cassettes"))
+    try:
+        return Path(os.path.commonpath([here.resolve(), *(path.parent.resolve() for path in named)]))
+    except ValueError:  # on another drive
+        return here
