@@ -95,6 +95,11 @@ class DeckView:
         """The requests themselves. Only an emulator in a process of its own remembers them, on its default deck."""
         return [SeenRequest.from_dict(values) for values in self._emulator.control("requests", self.name) or ()]
 
+    @property
+    def forgotten_count(self) -> int:
+        """Requests that were asked before those that `requests` gives: the last 10,000, with 128 MiB of bodies."""
+        return int(self._emulator.control("forgotten_count", self.name) or 0)
+
     def advance(self, seconds: float) -> float:
         """Moves a virtual clock ahead; the new Unix time. Raises ConfigError when the clock is real."""
         return float(self._emulator.control("advance", self.name, seconds=seconds_from(seconds)))

@@ -201,3 +201,28 @@ def test_groups_of_xdist_do_not_share_a_deck(project: Project) -> None:
     result = project.run("-n2", "--dist=loadgroup")
     result.assert_outcomes(errors=2)
     assert 'scope="module" shares one deck, but the 2 workers of --dist loadgroup' in text_of(result)
+
+
+def test_two_decks_that_record_one_cassette_at_once_are_told_apart(project: Project, real: Standin) -> None:
+    """Two markers of one module that differ are two decks: the second is refused with the test that has the first."""
+    project.write("""
+        pytestmark = pytest.mark.sagetape(scope="module")
+
+        def test_a(sagemaker_runtime):
+            ask(sagemaker_runtime)
+
+        @pytest.mark.sagetape(scope="module", allow_unused=True)
+        def test_b(sagemaker_runtime):
+            ask(sagemaker_runtime)
+
+        def test_c(sagemaker_runtime):
+            ask(sagemaker_runtime)
+    """)
+    result = project.run("--sagetape-record=once", "--dist=loadfile")
+    result.assert_outcomes(passed=2, errors=1)
+    told = (
+        "test_b: cassettes/test_it.tape is being recorded for test_it.py::test_a, whose deck is shared and still open"
+    )
+    assert told in text_of(result)
+    assert "Give these tests the same marker" in text_of(result)
+    assert len(real.arrived) == 2

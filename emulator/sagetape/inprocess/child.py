@@ -20,7 +20,7 @@ log = logging.getLogger("sagetape")
 
 LOGGED = "logged"
 """The control that takes what was logged; of the process, and not of one of its decks."""
-LASTING = ("journal", "misses", "requests", "verdict")
+LASTING = ("journal", "misses", "requests", "forgotten_count", "verdict")
 """Controls that are answered after the end too."""
 
 

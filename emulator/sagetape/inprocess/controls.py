@@ -51,6 +51,11 @@ def requests(player: Player) -> list[dict[str, Any]]:
     ]
 
 
+def forgotten_count(player: Player) -> int:
+    """Requests that were asked before those that `requests` gives, and are not remembered any more."""
+    return player.deck.seen.dropped if isinstance(player.deck, SharedDeck) else 0
+
+
 def advance(player: Player, *, seconds: Any) -> float:
     """Moves a virtual clock ahead; the new Unix time."""
     return advanced(player.clock, seconds, owner="This emulator")
@@ -80,6 +85,7 @@ CONTROLS: Final[dict[str, Callable[..., Any]]] = {
     "journal": journal,
     "misses": misses,
     "requests": requests,
+    "forgotten_count": forgotten_count,
     "advance": advance,
     "fault": fault,
     "clear_faults": clear_faults,

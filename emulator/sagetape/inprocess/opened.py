@@ -115,6 +115,11 @@ class OpenDeck:
             ]
 
     @property
+    def forgotten_count(self) -> int:
+        """Requests that were asked before those that `requests` gives: the last 10,000, with 128 MiB of bodies."""
+        return self.deck.seen.dropped
+
+    @property
     def failures(self) -> list[str]:
         """What could not be written, and secrets that were kept off the disk."""
         return [*self.player.secrets, *self.player.failures, *self._failures]

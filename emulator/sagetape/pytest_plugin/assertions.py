@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,8 +12,6 @@ from ..inprocess.requests import SeenRequest
 
 SHOWN_MAX: Final = 10
 BODY_CHARS: Final = 300
-REMEDY: Final = re.compile(r"pytest --sagetape-record=\w+ '[^'\n]*'")
-"""What a deck says that records a call (`fixtures.deck_keywords`); it is told once, with what else is to be known."""
 
 
 def matching(requests: Sequence[SeenRequest], endpoint: str, *, body: Any) -> list[SeenRequest]:
@@ -58,12 +55,13 @@ def shown(request: SeenRequest) -> str:
     return text if len(text) <= BODY_CHARS else f"{text[:BODY_CHARS]}... ({len(request.body)} bytes)"
 
 
-def miss_text(misses: Sequence[Entry], owner: str, *, remedy: str) -> str:
-    """Why a test has misses, one after the other, and the command that records them."""
+def miss_text(misses: Sequence[Entry], owner: str, *, remedy: str, command: str) -> str:
+    """Why a test has misses, one after the other, and the command that records them: once, with what else is to be
+    known."""
     count = len(misses)
     lines = [f"{count} request{'' if count == 1 else 's'} of {owner} had no recorded answer."]
     for entry in misses[:SHOWN_MAX]:
-        detail = REMEDY.sub("see below", entry.detail) if remedy else entry.detail
+        detail = entry.detail.replace(command, "see below") if remedy and command else entry.detail
         lines += ["", *(f"  {line}" for line in detail.splitlines())]
     if count > SHOWN_MAX:
         lines += ["", f"  and {count - SHOWN_MAX} more"]

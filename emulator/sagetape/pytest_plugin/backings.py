@@ -40,6 +40,7 @@ class Backing(Protocol):
     def journal(self) -> list[Entry]: ...
     def misses(self) -> list[Entry]: ...
     def requests(self) -> list[SeenRequest]: ...
+    def forgotten_count(self) -> int: ...
     def verdict(self) -> Verdict: ...
     def advance(self, seconds: float) -> float: ...
     def fault(self, fault: str | dict[str, Any], **parameters: Any) -> Any: ...
@@ -96,6 +97,9 @@ class Shown:
 
     def requests(self) -> list[SeenRequest]:
         return self.opened.requests
+
+    def forgotten_count(self) -> int:
+        return self.opened.forgotten_count
 
     def verdict(self) -> Verdict:
         return self.opened.verdict()
@@ -163,6 +167,9 @@ class Separate:
 
     def requests(self) -> list[SeenRequest]:
         return self.emulator.requests
+
+    def forgotten_count(self) -> int:
+        return self.emulator.forgotten_count
 
     def verdict(self) -> Verdict:
         return self.emulator.verdict(self._prices)

@@ -21,11 +21,14 @@ class TestDeck:
 
     __test__ = False
 
-    def __init__(self, backing: Backing, owner: str, *, allow_misses: bool = False, remedy: str = "") -> None:
+    def __init__(
+        self, backing: Backing, owner: str, *, allow_misses: bool = False, remedy: str = "", command: str = ""
+    ) -> None:
+        """`remedy` is told with misses; it says `command`, which the deck's own explanations name as well."""
         self._backing = backing
         self.owner = owner
         self._allows_misses = allow_misses
-        self._remedy = remedy
+        self._remedy, self._command = remedy, command
         self._attached: list[Any] = []
         self._first = 0
         """Of all misses, the first one of this test; the next three count from the beginning too."""
@@ -125,7 +128,15 @@ class TestDeck:
         found = matching(requests, endpoint, body=body)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
             raise TypeError(f"assert_invoked(times={times!r}): write a whole number, or leave it out for at least once")
-        if len(found) == times or (times is None and found):
+        if times is None and found:
+            return
+        if forgotten := self._backing.forgotten_count():
+            pytest.fail(
+                f"How often {endpoint} was invoked is not known any more: the deck remembers its last {len(requests)} "
+                f"requests, and {forgotten} came before them. Assert after fewer of them.",
+                pytrace=True,
+            )
+        if len(found) == times:
             return
         wanted = "at least once" if times is None else f"{times} times"
         what = f"{endpoint} was to be invoked {wanted}{'' if body is None else ' with this body'}, and was {len(found)}"
@@ -179,7 +190,7 @@ class TestDeck:
             )
 
     def _miss_text(self, misses: Iterable[Entry]) -> str:
-        return miss_text(list(misses), self.owner, remedy=self._remedy)
+        return miss_text(list(misses), self.owner, remedy=self._remedy, command=self._command)
 
     # --- for the plugin ---
 

@@ -123,6 +123,7 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
     places = places_of(item, run, wanted)
     if places.target is not None:
         refuse_recording(item)
+        run.refuse_recorded(places.target)
     if places.target is not None and sharers(item, wanted) is None:
         run.attempt.begin(item.nodeid, places.part or places.target)
     keywords = deck_keywords(item, run, wanted, places)
@@ -137,7 +138,15 @@ def opened_deck(item: pytest.Item, run: Run, wanted: Wanted) -> Active:
         take_per_thread(item, opened)
         backing = Shown(opened, hub, run.options.prices, real_endpoint=given_endpoint(os.environ))
     run.opened()
-    deck = TestDeck(backing, item.nodeid, allow_misses=wanted.allow_misses, remedy=remedy(item, run, wanted, places))
+    if places.target is not None:
+        run.records(places.target, item.nodeid)
+    deck = TestDeck(
+        backing,
+        item.nodeid,
+        allow_misses=wanted.allow_misses,
+        remedy=remedy(item, run, wanted, places),
+        command=keywords["record_command"],
+    )
     guard = guard_for(item, run, wanted, settings)
     if guard is not None:
         deck.blocked = guard.blocked

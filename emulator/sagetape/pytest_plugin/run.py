@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ..core.errors import CassetteError
+from ..core.errors import CassetteError, SagetapeError
 from ..core.values import valueclass
 from ..core.verdict import RunVerdict, Verdict
 from ..testing import PARTS_FOLDER, RUN, VERDICTS, parts_folder
@@ -73,6 +73,8 @@ class Run:
         self._dirty: set[Path] = set()
         self._was_there: dict[Path, bool] = {}
         self._held: dict[str, Held] = {}
+        self._recorded_by: dict[Path, str] = {}
+        """The test for which each cassette is being recorded that an open deck records into."""
 
     # --- while tests run ---
 
@@ -109,8 +111,22 @@ class Run:
         """A test has a deck: what there is to say of the options concerns somebody."""
         self.note(self.options.note)
 
+    def refuse_recorded(self, target: Path) -> None:
+        """Raises SagetapeError for a cassette that an open deck records into."""
+        if other := self._recorded_by.get(target):
+            raise SagetapeError(
+                f"{self.shown(target)} is being recorded for {other}, whose deck is shared and still open; two decks "
+                "cannot record one cassette at once. Give these tests the same marker, or one of them another cassette."
+            )
+
+    def records(self, target: Path, owner: str) -> None:
+        """An open deck records into a cassette until it has ended."""
+        self._recorded_by[target] = owner
+
     def ended(self, places: Places, failures: Iterable[str]) -> None:
         """A deck was closed. A recording with failures does not replace an older one."""
+        if places.target is not None:
+            self._recorded_by.pop(places.target, None)
         if places.part is not None and any(failures):
             self._dirty.add(places.part)
 
