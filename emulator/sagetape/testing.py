@@ -7,6 +7,8 @@ has the marker or asks for a fixture. Entry point group `pytest11`.
 from __future__ import annotations
 
 import os
+import sys
+import time
 from argparse import ArgumentError, ArgumentTypeError
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -191,25 +193,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The marker `sagetape_rechunk` runs a test once for every cut, and once as recorded."""
-    mark = metafunc.definition.get_closest_marker(RECHUNK)
-    if mark is None:
-        return
-    wrong = [cut for cut in mark.args if cut not in CUTS] + sorted(set(mark.kwargs) - {"seed"})
-    seed = mark.kwargs.get("seed", 0)
-    if not wrong and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        wrong = [f"seed={seed!r}"]
-    if wrong:
-        from .shell.setting_kinds import suggestion
+    if mark := metafunc.definition.get_closest_marker(RECHUNK):
+        from .pytest_plugin.cuts import cut_streams
 
-        near = suggestion(str(wrong[0]), (*CUTS, "seed")) or "."
-        raise pytest.Collector.CollectError(  # one sentence; any other exception is shown with our own frames
-            f"{metafunc.definition.nodeid}: sagetape_rechunk has no {wrong[0]!r}{near} "
-            f"Cuts are {', '.join(CUTS)}; seed= is a whole number of at least 0."
-        )
-    if RECHUNK not in metafunc.fixturenames:
-        metafunc.fixturenames.append(RECHUNK)
-    cuts = [None, *dict.fromkeys(mark.args or CUTS)]
-    metafunc.parametrize(RECHUNK, cuts, ids=list(map(cut_id, cuts)), indirect=True)
+        cut_streams(metafunc, mark)
 
 
 def cut_id(cut: str | None) -> str:
@@ -311,15 +298,17 @@ class Verdicts:
     """Takes the verdicts out of the reports of a run, its workers' too."""
 
     def __init__(self) -> None:
+        self.began = time.monotonic()
         self.found: list[dict[str, Any]] = []
         self.forgotten: list[str] = []
         """What happened and no test need have failed for, a sentence each: misses, calls after a deck's end."""
         self.notes: list[str] = []
-        """Sentences for the summary."""
         self.tests: set[str] = set()
         """Tests that had a deck, of their own or shared."""
         self.not_run: set[str] = set()
         """Files with tests whose body did not run, from the root folder."""
+        self.named: set[str] = set()
+        """Cassettes that some process of the run was told to play, also by `attach` and `Emulator`."""
         self.is_partial = False
         """Tests were left out by somebody's choice."""
         self.ignored: list[Path] = []
@@ -360,6 +349,7 @@ class Verdicts:
             self.forgotten += told["forgotten"]
             self.notes += [text for text in told["notes"] if text not in self.notes]
             self.not_run.update(told.get("not_run", ()))
+            self.named.update(told.get("named", ()))
             self.is_partial = self.is_partial or told.get("is_partial", False)
 
 
@@ -398,7 +388,8 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Merges what was recorded in parts, writes the reports, fails a strict run."""
-    if session.config.stash[VERDICTS].found or session.config.stash.get(RUN, None) is not None:
+    is_used = session.config.stash[VERDICTS].found or session.config.stash.get(RUN, None) is not None
+    if is_used or "sagetape.inprocess.keywords" in sys.modules:  # a worker's tests may have opened cassettes themselves
         from .pytest_plugin.run import run_of
 
         run_of(session.config).finish(session)

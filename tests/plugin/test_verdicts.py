@@ -135,6 +135,27 @@ def test_files_that_no_test_uses_are_named(project: Project, real: Standin) -> N
     assert "no test uses it" not in text_of(project.run("-k", "one"))
 
 
+@pytest.mark.parametrize("way", ["attach(sagemaker_runtime, path)", "Emulator(path)"])
+def test_files_that_a_test_opens_itself_are_used(project: Project, real: Standin, way: str) -> None:
+    """By `attach` or an `Emulator`: the plugin's own decks are not the only ones."""
+    project.write(ONE_AND_OTHER)
+    project.run("--sagetape-record=once")
+    project.write(f"""
+        from sagetape import Emulator, attach
+
+        def test_one(sagemaker_runtime):
+            ask(sagemaker_runtime)
+
+        def test_opens(request):
+            path = request.path.parent / "cassettes/test_it/test_other.tape"
+            with {way.replace("sagemaker_runtime", 'boto3.client("sagemaker-runtime", region_name="us-east-1")')}:
+                pass
+    """)
+    result = project.run("--sagetape-strict")
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0, text_of(result)
+
+
 ONE_AND_OTHER = """
     def test_one(sagemaker_runtime):
         ask(sagemaker_runtime)

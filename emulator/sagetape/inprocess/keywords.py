@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..core.errors import ConfigError
 from ..core.faults.parsing import parse_rule, parse_text
@@ -18,6 +19,8 @@ from .keyword_values import judged
 
 OPTIONAL = tuple(item.name for item in dataclasses.fields(ServerSettings) if item.default is None)
 """Keywords that None leaves out."""
+NAMED: Final[dict[Path, float]] = {}
+"""Cassettes that this process was told to play, and when (`time.monotonic`): others may be of no use to anybody."""
 
 
 def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> ServerSettings:
@@ -40,9 +43,11 @@ def settings_from(given: Mapping[str, Any], *, owner: str = "Emulator") -> Serve
     if problems:
         raise ConfigError(problems)
     try:
-        return ServerSettings(**values)
+        settings = ServerSettings(**values)
     except TypeError as error:
         raise ConfigError(f"{error}. The keywords are the fields of ServerSettings.") from None
+    NAMED.update(dict.fromkeys((path.absolute() for path in settings.cassettes), time.monotonic()))
+    return settings
 
 
 def read_tables(values: dict[str, Any], problems: list[str], *, owner: str) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from ..core.errors import CassetteError, SagetapeError
 from ..core.values import valueclass
 from ..core.verdict import RunVerdict, Verdict
 from ..testing import PARTS_FOLDER, RUN, VERDICTS, parts_folder
+from .extent import PASSED, Extent, known_of, leave_visited
 from .options import Options, options_of
 from .reruns import Attempt
 
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from .fixtures import Places
     from .hub import Hub
     from .marks import Wanted
-
-PASSED: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-ENDED: Final = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-CHOOSING: Final = ("keyword", "markexpr", "lf", "stepwise", "deselect", "ignore", "ignore_glob")
-"""pytest's options under which a part of the tests runs."""
 
 
 def run_of(config: pytest.Config) -> Run:
@@ -256,20 +251,21 @@ class Run:
             self._hub.stop()
             self._hub = None
         if self.worker is not None:
-            told = {**self.take_untold(), **left_out(self.config)}
+            told = {**self.take_untold(), **known_of(self.config)}
             getattr(self.config, "workeroutput")["sagetape"] = told  # noqa: B009  # xdist's
             return
         reports = self.config.stash[VERDICTS]
-        reports.take({**self.take_untold(), **left_out(self.config)})
-        cut = [values for values in reports.found if values["within"] and not self._is_whole(session, values["within"])]
+        reports.take({**self.take_untold(), **known_of(self.config)})
+        extent = Extent(session)
+        cut = [values for values in reports.found if values["within"] and not extent.is_whole(Path(values["within"]))]
         for values in cut:
             begun = [one for one in values["unvisited"] if 0 not in one["steps"]]  # others are another test's, perhaps
             values["unvisited"] = () if values["is_shared"] else begun
         leave_visited(reports.found)
         found = [Verdict.from_dict(values) for values in reports.found]
-        is_over = session.exitstatus in (*ENDED, *PASSED)  # not stopped in the middle, whatever had passed until then
-        self._merge(failed=bool(session.testsfailed) or not is_over, failures=bool(self._dirty))
-        unused, forgotten = tuple(self._unused_files(session, found)), tuple(reports.forgotten)
+        self._merge(failed=bool(session.testsfailed) or not extent.is_over, failures=bool(self._dirty))
+        unused = () if self.options.is_recording else tuple(map(self.shown, extent.unused(found, self.options.folder)))
+        forgotten = tuple(reports.forgotten)
         unjudged = tuple(use["path"] for values in cut for use in values["cassettes"])
         notes = (*reports.notes, *self.notes)
         self.verdict = RunVerdict(tuple(found), unused, notes, forgotten=forgotten, unjudged=unjudged)
@@ -301,64 +297,12 @@ class Run:
         self.failures += merged.failures
         self.unmerged = kept_in(folder) + merged.dropped
 
-    def _unused_files(self, session: pytest.Session, found: Iterable[Verdict]) -> Iterable[str]:
-        """Cassettes beside those that were used which no test opened; unknown where only some of the tests ran."""
-        if self._is_chosen(session) or self.options.is_recording:
-            return ()
-        used = {use.path for verdict in found for use in verdict.cassettes}
-        folders = {top_folder(self.config.rootpath / path, self.options.folder) for path in used}
-        whole = [folder for folder in folders if folder is not None and self._ran_whole(folder.parent)]
-        here = [self.shown(path) for folder in whole for path in sorted(folder.rglob("*.tape"))]
-        return [path for path in here if path not in used]
-
-    def _is_chosen(self, session: pytest.Session) -> bool:
-        """Whether only some tests of what was asked for have run."""
-        config = self.config
-        chosen = any(config.getoption(name, None) for name in CHOOSING) or any("::" in one for one in config.args)
-        stopped = session.shouldstop or session.shouldfail or session.exitstatus not in ENDED
-        return bool(chosen or stopped or config.stash[VERDICTS].is_partial)
-
-    def _is_whole(self, session: pytest.Session, within: str) -> bool:
-        """Whether all tests of a file or folder have run."""
-        if self._is_chosen(session):
-            return False
-        here, config = Path(within), self.config
-        if here == config.rootpath and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-            return not config.stash[VERDICTS].not_run
-        return self._ran_whole(here)
-
-    def _ran_whole(self, folder: Path) -> bool:
-        """Whether every test of a folder was asked to run, and none was skipped."""
-        config, here = self.config, folder.resolve()
-        asked = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
-        skipped = ((config.rootpath / path).resolve() for path in config.stash[VERDICTS].not_run)
-        return any(here.is_relative_to(one) for one in asked) and not any(one.is_relative_to(here) for one in skipped)
-
     def print_summary(self, reporter: Any) -> None:
         """The summary, in the controller."""
         if self.worker is None:
             from .summary import print_summary
 
             print_summary(reporter, self)
-
-
-def leave_visited(found: Iterable[dict[str, Any]]) -> None:
-    """Of tests that share a cassette, the steps of its sessions that another one visited are no finding."""
-    left: dict[str, list[dict[str, set[int]]]] = {}
-    for values in found:
-        steps = {one["lane"]: set(one["steps"]) for one in values["unvisited"]}
-        for use in values["cassettes"]:
-            left.setdefault(use["path"], []).append(steps)
-    for values in found:
-        others = [steps for use in values["cassettes"] for steps in left[use["path"]]]
-        kept = [
-            {
-                **one,
-                "steps": [step for step in one["steps"] if all(step in each.get(one["lane"], ()) for each in others)],
-            }
-            for one in values["unvisited"]
-        ]
-        values["unvisited"] = [one for one in kept if one["steps"]]
 
 
 def held_in(path: Path) -> Held:
@@ -374,23 +318,3 @@ def held_in(path: Path) -> Held:
         return Held()  # told by who opens it to record
     lanes = frozenset(one.session.lane for one in found if one.session is not None)
     return Held(max((one.number for one in found), default=-1) + 1, len(found), lanes)
-
-
-def left_out(config: pytest.Config) -> dict[str, Any]:
-    """What this process knows of tests that did not run: by choice, or because they were not collected."""
-    reports = config.stash[VERDICTS]
-    ignored = [str(path) for path in reports.ignored if may_hold_tests(config, path)]
-    return {"is_partial": reports.is_partial, "not_run": [*sorted(reports.not_run), *ignored]}
-
-
-def may_hold_tests(config: pytest.Config, path: Path) -> bool:
-    """Whether something that was not collected would have been, had nobody left it out."""
-    if path.is_dir():
-        patterns = config.getini("norecursedirs")
-        return not (any(fnmatch(path.name, one) for one in patterns) or (path / "pyvenv.cfg").is_file())
-    return any(fnmatch(path.name, one) for one in config.getini("python_files"))
-
-
-def top_folder(path: Path, name: str) -> Path | None:
-    """The folder of cassettes that a cassette is in; None for one that was named from elsewhere."""
-    return next((folder for folder in path.parents if folder.name == name), None)
