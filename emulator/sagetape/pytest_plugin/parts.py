@@ -58,7 +58,7 @@ def recover(folder: Path, *, shown: Callable[[Path], str]) -> Merged:
     """Takes in what a run left behind, in its own mode. A rewrite that did not pass must not change a cassette."""
     mode = (folder / MODE).read_text("utf-8") if (folder / MODE).is_file() else ""
     if mode != "rewrite":
-        return merge_folder(folder, mode="rewrite" if mode == PASSED else mode, skipped=frozenset(), shown=shown)
+        return merge_folder(folder, mode="rewrite" if mode == PASSED else mode, shown=shown)
     count = kept_in(folder)
     remove(folder)
     what = counted(count, "interaction")
@@ -123,11 +123,8 @@ class Tally:
             )
 
 
-def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str], shown: Callable[[Path], str]) -> Merged:
-    """Puts every part into its cassette and removes it; a sentence for each that could not be.
-
-    `skipped` are parts of recordings that had failures: they stay where they are.
-    """
+def merge_folder(folder: Path, *, mode: str, shown: Callable[[Path], str]) -> Merged:
+    """Puts every part into its cassette and removes it; a sentence for each that could not be."""
     found = Merged()
     parts: dict[Path, list[Path]] = {}
     for note in sorted(folder.glob(f"*{NOTE}")):
@@ -135,9 +132,6 @@ def merge_folder(folder: Path, *, mode: str, skipped: frozenset[str], shown: Cal
         parts.setdefault(target, []).append(note.with_suffix(PART))
     for target, files in parts.items():
         present = [part for part in files if part.is_file()]
-        if any(str(part) in skipped for part in present) and mode == "rewrite":
-            found.notes.append(f"{shown(target)}: not replaced, because its recording had failures")
-            continue
         try:
             tally = merge(present, target, mode=mode)
         except (CassetteError, OSError) as error:

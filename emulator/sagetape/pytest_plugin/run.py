@@ -291,8 +291,7 @@ class Run:
             return
         if self.options.mode == "rewrite":
             pass_rewrite(folder)
-        skipped = frozenset(map(str, self._dirty))
-        merged = merge_folder(folder, mode=self.options.mode, skipped=skipped, shown=self.shown)
+        merged = merge_folder(folder, mode=self.options.mode, shown=self.shown)
         self.notes += merged.notes
         self.failures += merged.failures
         self.unmerged = kept_in(folder) + merged.dropped
