@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from sagetape.core.journal import ENTRIES_MAX
 from tests.client.standin import Standin
 from tests.plugin.conftest import Project, text_of
 
@@ -144,6 +143,12 @@ def test_miss_when_no_test_uses_a_shared_deck_is_a_finding(project: Project) -> 
 
 
 FLOOD = """
+    @pytest.fixture(scope="module", autouse=True)
+    def short():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sagetape.core.journal.ENTRIES_MAX", 100)
+            yield
+
     @pytest.mark.sagetape(exhausted="last")
     def test_asks(sagemaker_runtime):
         for body in BODIES:
@@ -158,7 +163,7 @@ def test_miss_outlasts_a_journal_full_of_answers(project: Project, real: Standin
     """A miss that was swallowed fails its test, however many answers came after it."""
     project.write(FLOOD.replace("BODIES", "[b'known']"))
     project.run("--sagetape-record=once").assert_outcomes(passed=1)
-    project.write(FLOOD.replace("BODIES", f"[b'new'] + [b'known'] * {ENTRIES_MAX}"))
+    project.write(FLOOD.replace("BODIES", "[b'new'] + [b'known'] * 100"))
     result = project.run()
     result.assert_outcomes(failed=1)
     assert "1 request of test_it.py::test_asks had no recorded answer" in text_of(result)
