@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import re
 import textwrap
@@ -102,8 +103,9 @@ def real(service: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
     return service
 
 
+PYTEST = "import sys, pytest; sys.exit(pytest.main())"
 FORKED = "-Wignore::pytest.PytestAssertRewriteWarning"
-"""Forked workers have imported modules that pytest would rewrite."""
+"""Forked processes have imported modules that pytest would rewrite."""
 
 
 class Project:
@@ -114,6 +116,7 @@ class Project:
         self.pytester = pytester
         self.is_xdist = is_xdist
         self._warm = warm
+        self._numbers = itertools.count()
         self.path = pytester.path
         pytester.makepyfile(user_models=MODELS)
         pytester.makeini(
@@ -131,7 +134,13 @@ class Project:
         return self.pytester.runpytest_inprocess(*self._words(arguments))
 
     def run_apart(self, *arguments: str) -> pytest.RunResult:
-        """In a process of its own, with or without workers."""
+        """In a process of its own, forked like the workers, with or without workers."""
+        folder = self.path / f"run-{next(self._numbers)}"
+        words = [f"--basetemp={folder}", FORKED, *self._words(arguments)]
+        return self.pytester.run(*self._warm().python.split(), "-c", PYTEST, *words, timeout=60)
+
+    def run_cold(self, *arguments: str) -> pytest.RunResult:
+        """As `run_apart`, in a process that has imported nothing yet."""
         return self.pytester.runpytest_subprocess(*self._words(arguments), timeout=60)
 
     def _words(self, arguments: Sequence[str]) -> list[str]:

@@ -137,7 +137,7 @@ def test_moving_page_blocks_run(project: Project, stays: Standin, name: str) -> 
     project.pytester.makepyfile(models=found["models"], code_under_test=found["code"], test_moved=found[name])
     if name == "moto":
         del os.environ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"]
-        project.run_apart().assert_outcomes(passed=1)
+        project.run_cold().assert_outcomes(passed=1)
     elif name == "sagetape":
         project.run("--sagetape-record=once").assert_outcomes(passed=1)
         project.run().assert_outcomes(passed=1)

@@ -81,7 +81,7 @@ def test_uvloop_is_refused_too(project: Project, call: str) -> None:
             """
         )
     )
-    project.run_apart(*QUIET).assert_outcomes(passed=1)
+    project.run_cold(*QUIET).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_run_without_a_deck_says_nothing(project: Project) -> None:
             assert set(heavy) <= {"sagetape.version"}
             assert {"boto3", "botocore", "aiohttp", "msgpack", "uvloop"}.intersection(sys.modules) == set()
     """)
-    result = project.run_apart("-p", "no:asyncio", "-k", "plain", "-c", "/dev/null", f"--rootdir={project.path}")
+    result = project.run_cold("-p", "no:asyncio", "-k", "plain", "-c", "/dev/null", f"--rootdir={project.path}")
     result.assert_outcomes(passed=1)
     assert "sagetape ===" not in text_of(result)
 

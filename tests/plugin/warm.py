@@ -1,6 +1,6 @@
-"""Workers of pytest-xdist that start warm: forked from a process that has imported what they need.
+"""Runs of pytest, and workers of pytest-xdist, that start warm: forked from a process that has imported what they need.
 
-A worker is a new Python, which takes a second and a half of processor time to import pytest, boto3 and aiohttp; a
+Each is a new Python, which takes a second and a half of processor time to import pytest, boto3 and aiohttp; a
 hundred tests under xdist would take minutes for nothing else. `python -m tests.plugin.warm SOCKET` imports once, and
 forks for each request that comes on its socket: with the arguments, environment, folder and standard streams of a
 small client (`CLIENT`), which execnet runs in place of Python. The fork does what Python would do with them.
@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ asked.connect({path!r})
 socket.send_fds(asked, [b"%08d" % len(said)], [0, 1, 2])
 asked.sendall(said)
 os.close(0), os.close(1)
-while asked.recv(1): pass  # until the fork has ended
+code = 1
+while ended := asked.recv(1): code = ended[0]  # until the fork has ended; one that is killed says nothing
+os._exit(code)
 """
 
 
@@ -108,9 +111,12 @@ def become(asked: socket.socket) -> None:
         code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        asked.send(bytes([code]))
         os._exit(code)
 
 
