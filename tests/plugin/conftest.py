@@ -120,7 +120,8 @@ class Project:
         self.path = pytester.path
         pytester.makepyfile(user_models=MODELS)
         pytester.makeini(
-            "[pytest]\npythonpath = .\naddopts = -p no:cacheprovider -p no:randomly -p no:run-parallel -p no:hypothesispytest -p no:anyio\n"
+            "[pytest]\npythonpath = .\naddopts = -p no:cacheprovider -p no:randomly -p no:run-parallel "
+            "-p no:hypothesispytest -p no:anyio\n"
             "asyncio_default_fixture_loop_scope = function\n"
         )
 
