@@ -647,35 +647,28 @@ def test_rechunk_of_a_unittest_method_is_refused(project: Project) -> None:
     assert "test_it.py::TestOld::test_old: sagetape_rechunk runs a test several times" in text_of(result)
 
 
-@pytest.mark.alone  # what one test's thread does while another runs
 def test_late_calls_are_told_once(project: Project) -> None:
-    """A thread that goes on calling while another test is set up, called and torn down is one finding."""
+    """A client that goes on calling while another test is set up, called and torn down is one finding."""
     project.write(f"""
-        import threading, time
+        KEPT = []
 
-        over = threading.Event()
-
-        def poll(client):
-            while not over.wait(0.002):
-                try:
-                    ask(client)
-                except Exception:
-                    pass
+        def call_late():
+            with pytest.raises(Exception, match="is closed"):
+                ask(KEPT[0])
 
         @pytest.mark.sagetape(upstream="{ECHO}")
         def test_leaves(sagemaker_runtime):
-            threading.Thread(target=poll, args=(sagemaker_runtime,), daemon=True).start()
+            KEPT.append(sagemaker_runtime)
 
         @pytest.fixture
-        def slow():
-            time.sleep(0.05)
+        def around():
+            call_late()
             yield
-            time.sleep(0.05)
+            call_late()
 
-        def test_other(slow):
-            time.sleep(0.05)
-
-        def test_ends():
-            over.set()
+        def test_other(around):
+            call_late()
     """)
-    assert text_of(project.run()).count("called while test_it.py::test_other ran") == 1
+    result = project.run("--dist=loadfile")
+    result.assert_outcomes(passed=2)
+    assert text_of(result).count("called while test_it.py::test_other ran") == 1
